@@ -1,0 +1,72 @@
+# Everything needed is set up by the targets themselves, from Python >= 3.11 and make.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# Stamps, newer than what they were made from.
+RUN := $(VENV)/.stamp-run
+DEV := $(VENV)/.stamp-dev
+
+DURATION ?=
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+
+.PHONY: help
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(RUN) ## a model in service, its quality falling, an alert delivered (DURATION=120 to end by itself)
+	@scripts/apt-tools.sh prometheus=prometheus 'prometheus-alertmanager|alertmanager=prometheus-alertmanager'
+	@exec $(PY) -m exporter demo $(if $(DURATION),--duration $(DURATION)) $(DEMO_ARGS)
+
+.PHONY: test
+test: $(DEV) ## all tests (PYTEST_ARGS='-k name' for some)
+	@scripts/apt-tools.sh prometheus=prometheus promtool=prometheus \
+		'prometheus-alertmanager|alertmanager=prometheus-alertmanager' amtool=prometheus-alertmanager \
+		'chromium|chromium-browser|google-chrome=chromium'
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(DEV) ## ruff: rules and format
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+.PHONY: types
+types: $(DEV) ## mypy, strict
+	@$(PY) -m mypy
+
+.PHONY: format
+format: $(DEV) ## put the code into its format
+	@$(PY) -m ruff check --fix-only --quiet .
+	@$(PY) -m ruff format .
+
+.PHONY: lock
+lock: $(DEV) ## write the lock files anew (LOCK_ARGS=--upgrade for the newest versions)
+	@scripts/lock.sh $(VENV)/bin/uv $(LOCK_ARGS)
+
+.PHONY: dashboards
+dashboards: $(DEV) ## write grafana/dashboards/*.json from grafana/build.py
+	@$(PY) grafana/build.py
+
+.PHONY: image-test
+image-test: $(DEV) ## build and run the container image for real (root; debootstrap, buildah, podman)
+	@deploy/image_test.sh
+
+.PHONY: clean
+clean: ## remove what the targets made
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN): requirements.lock requirements-build.lock pyproject.toml scripts/make-venv.sh
+	@scripts/make-venv.sh
+	@touch $@
+
+$(DEV): $(RUN) requirements-dev.lock
+	@echo "installing what the tests need (requirements-dev.lock)"
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet --no-input --require-hashes -r requirements-dev.lock
+	@touch $@
