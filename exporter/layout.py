@@ -1,0 +1,98 @@
+"""Where each statistic stands in a summary: one flat vector, so that summaries add in one step.
+
+``fold(A + B) = fold(A) + fold(B)``; the zero vector is the identity; adding commutes. Statistics
+that are kept for life come first, so that totals are the head of the vector.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.registry import Floats, Shape, Statistic
+from exporter.rows import Labels, Predictions
+from exporter.schema import Schema
+
+Sparse = tuple[NDArray[np.int32], Floats]
+"""The places that are not 0, and their values."""
+
+
+class Layout:
+    """The places of ``statistics`` under ``schema``; those that do not apply have none."""
+
+    def __init__(self, schema: Schema, statistics: Iterable[Statistic]) -> None:
+        self.schema = schema
+        ordered = sorted(statistics, key=lambda one: (not one.lifetime, one.name))
+        self.statistics: list[Statistic] = []
+        self.places: dict[str, tuple[slice, Shape]] = {}
+        self.size = self.lifetime_size = 0
+        for one in ordered:
+            shape = one.shape(schema)
+            if shape is None:
+                continue
+            end = self.size + math.prod(shape)
+            self.statistics.append(one)
+            self.places[one.name] = (slice(self.size, end), shape)
+            self.size = end
+            if one.lifetime:
+                self.lifetime_size = end
+
+    def zero(self) -> Floats:
+        """Return the summary of nothing."""
+        return np.zeros(self.size)
+
+    def view(self, vector: Floats, name: str) -> Floats | None:
+        """Return the array of statistic ``name`` inside ``vector``, or ``None`` if it has none."""
+        place = self.places.get(name)
+        if place is None or place[0].stop > len(vector):
+            return None
+        return vector[place[0]].reshape(place[1])
+
+    def fold(self, predictions: Predictions | None, labels: Labels | None) -> Floats:
+        """Return the summary of the rows."""
+        vector = self.zero()
+        rows = {"predictions": predictions, "labels": labels}
+        for one in self.statistics:
+            batch = rows[one.rows]
+            if batch is not None and batch.size:
+                where, shape = self.places[one.name]
+                one.fold(vector[where].reshape(shape), batch, self.schema)
+        return vector
+
+    def carry(self, vector: Floats, after: Layout) -> Floats:
+        """Return ``vector`` in the layout ``after``; what cannot be carried over is 0."""
+        carried = np.zeros(after.lifetime_size if len(vector) == self.lifetime_size else after.size)
+        for one in after.statistics:
+            source = self.view(vector, one.name)
+            target = after.view(carried, one.name)
+            if source is None or target is None:
+                continue
+            moved = one.carry(source, self.schema, after.schema, target.shape)
+            if moved is not None:
+                target[...] = moved
+        return carried
+
+    @cached_property
+    def empty(self) -> Sparse:
+        """The sparse form of the summary of nothing."""
+        return sparse(self.zero())
+
+
+def sparse(vector: Floats) -> Sparse:
+    """Return the sparse form of ``vector``; most of a pane is empty bins."""
+    where = np.flatnonzero(vector)
+    return where.astype(np.int32), vector[where]
+
+
+def total(parts: Iterable[Sparse], size: int) -> Floats:
+    """Return the sum of sparse vectors, dense."""
+    pairs = list(parts)
+    if not pairs:
+        return np.zeros(size)
+    where = np.concatenate([pair[0] for pair in pairs])
+    values = np.concatenate([pair[1] for pair in pairs])
+    return np.bincount(where, weights=values, minlength=size).astype(np.float64, copy=False)

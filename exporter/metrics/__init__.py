@@ -1,0 +1,1 @@
+"""What is shown: one file, one family of pure functions of a window."""

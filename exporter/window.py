@@ -1,0 +1,54 @@
+"""A window: the sum of its panes, and what metrics may ask of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from exporter.layout import Layout
+from exporter.registry import Floats
+from exporter.schema import Schema
+
+
+@dataclass(frozen=True)
+class Window:
+    """What metric functions see: the summary ``vector`` of a window under ``layout``."""
+
+    layout: Layout
+    vector: Floats
+    name: str = ""
+    span: float = 0.0
+    """Seconds that the panes of this window cover."""
+    per_class: bool = False
+    """Whether metrics per class are wanted for a binary model too."""
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the panes."""
+        return self.layout.schema
+
+    def get(self, name: str) -> Floats | None:
+        """Return the array of statistic ``name``, or ``None`` where it does not apply."""
+        return self.layout.view(self.vector, name)
+
+    def __getitem__(self, name: str) -> Floats:
+        """Return the array of statistic ``name``; an empty one where it does not apply."""
+        array = self.get(name)
+        return np.zeros(0) if array is None else array
+
+    def count(self, name: str) -> int:
+        """Return a statistic that is one count."""
+        array = self.get(name)
+        return 0 if array is None else int(array[0])
+
+    @cached_property
+    def predictions(self) -> int:
+        """How many predictions arrived in the window."""
+        return self.count("predictions")
+
+    @cached_property
+    def labels(self) -> int:
+        """How many labels joined in the window."""
+        return self.count("labels")
