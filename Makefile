@@ -7,7 +7,9 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 # Stamps, newer than what they were made from.
+LOCKED := $(VENV)/.stamp-locked
 RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
 
@@ -62,11 +64,15 @@ clean: ## remove what the targets made
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(RUN): requirements.lock requirements-build.lock pyproject.toml scripts/make-venv.sh
+$(LOCKED): requirements.lock requirements-build.lock
 	@scripts/make-venv.sh
+	@touch $@
+
+$(RUN): $(LOCKED) pyproject.toml
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV): $(RUN) requirements-dev.lock
 	@echo "installing what the tests need (requirements-dev.lock)"
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet --no-input --require-hashes -r requirements-dev.lock
+	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@

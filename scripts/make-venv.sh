@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the virtual environment .venv anew and installs the locked packages and modelmeter.
+# Makes the virtual environment .venv anew and installs the locked packages.
 # Usage: scripts/make-venv.sh   (in the repository's root)
 set -euo pipefail
 
@@ -13,7 +13,6 @@ fi
 
 echo "virtual environment .venv ($("$python" -V))"
 "$python" -m venv --clear .venv
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 echo "installing the locked packages (requirements.lock)"
-.venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock -r requirements-build.lock
-.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+.venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes \
+    -r requirements.lock -r requirements-build.lock
