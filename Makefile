@@ -53,7 +53,7 @@ lock: $(DEV) ## write the lock files anew (LOCK_ARGS=--upgrade for the newest ve
 
 .PHONY: dashboards
 dashboards: $(DEV) ## write grafana/dashboards/*.json from grafana/build.py
-	@$(PY) grafana/build.py
+	@$(PY) -m grafana.build
 
 .PHONY: image-test
 image-test: $(DEV) ## build and run the container image for real (root; debootstrap, buildah, podman)
