@@ -1,0 +1,264 @@
+"""The table of every key of the configuration file: its name and what may stand there."""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from exporter.config import document
+from exporter.config.problems import nearest
+from exporter.config.settings import (
+    DriftSettings,
+    FeatureSettings,
+    JoinSettings,
+    ModelServerSettings,
+    ReferenceSettings,
+    WindowSpec,
+)
+from exporter.config.units import parse_duration
+from exporter.config.values import (
+    Invalid,
+    Parser,
+    Section,
+    Value,
+    boolean,
+    choice,
+    duration,
+    integer,
+    list_of,
+    mapping,
+    number,
+    shown,
+    size,
+    text,
+)
+from exporter.events import MAX_CLASS, MAX_FEATURE, MAX_MODEL, class_name
+
+SECOND, DAY = 1.0, 86_400.0
+KIB, MIB, GIB = 2**10, 2**20, 2**30
+MAX_WINDOWS: Final = 8
+MAX_CLASSES: Final = 100
+DURABILITIES: Final = ("disk", "process", "none")
+GPU_MODES: Final = ("auto", "off", "required")
+TASKS: Final = ("binary", "multiclass", "regression")
+DISTANCES: Final = ("psi", "js", "ks", "wasserstein")
+COVERAGES: Final = ("complete", "selective")
+KINDS: Final = ("numeric", "categorical")
+BOUNDS: Final = ("min", "max", "drop")
+
+_MODEL = re.compile(rf"[A-Za-z0-9*?\[][A-Za-z0-9._:/*?\[\]!-]{{0,{MAX_MODEL - 1}}}")
+_LABEL_WINDOW = re.compile(r"([0-9]{1,9}) +labels")
+
+
+def window(value: Value) -> WindowSpec:
+    """Return a window of 1s to 30d, or of the last 10 to 10 million labels."""
+    expected = "a duration from 1s to 30d such as 5m, or 10 to 10000000 labels such as 1000 labels"
+    name = value.text(expected)
+    if match := _LABEL_WINDOW.fullmatch(name):
+        count = int(match[1])
+        if 10 <= count <= 10_000_000:
+            return WindowSpec(f"{count} labels", labels=count)
+        value.fail(f"must be {expected}, got {shown(value.node)}")
+    try:
+        seconds = parse_duration(name)
+    except ValueError:
+        seconds = 0.0
+    if not SECOND <= seconds <= 30 * DAY:
+        value.fail(f"must be {expected}, got {shown(value.node)}")
+    return WindowSpec(name, seconds=seconds)
+
+
+def windows(value: Value) -> tuple[WindowSpec, ...]:
+    """Return the windows, durations first, each kind ascending; the same length twice is wrong."""
+    found = list_of(window, "a list of windows such as [5m, 1h]", 1, MAX_WINDOWS)(value)
+    lengths: dict[tuple[float | None, int | None], str] = {}
+    for spec in found:
+        other = lengths.setdefault((spec.seconds, spec.labels), spec.name)
+        if other != spec.name:
+            value.report(f"{other} and {spec.name} are the same window")
+    return tuple(sorted(found, key=lambda spec: (spec.labels or 0, spec.seconds or 0.0)))
+
+
+def a_class(value: Value) -> str:
+    """Return a class named as events name it: ``1``, ``1.0``, ``"1"`` and ``true`` are ``1``."""
+    expected = f"a class: text of 1 to {MAX_CLASS} characters, a number or a boolean"
+    name = class_name(value.scalar(expected))
+    if not 0 < len(name) <= MAX_CLASS:
+        value.fail(f"must be {expected}, got {shown(value.node)}")
+    return name
+
+
+def pattern(value: Value) -> str:
+    """Return a regular expression that compiles."""
+    found = value.text("a regular expression")
+    try:
+        re.compile(found)
+    except re.error as error:
+        value.fail(f"must be a regular expression: {error}")
+    if not found:
+        value.fail("must be a regular expression, got empty text")
+    return found
+
+
+def _some(text_: str) -> bool:
+    return bool(text_.strip())
+
+
+def _feature_name(value: Value, name: str) -> None:
+    if not 0 < len(name) <= MAX_FEATURE:
+        value.fail(f"a feature's name has 1 to {MAX_FEATURE} characters")
+
+
+def _metric_name(known: Collection[str]) -> Callable[[Value, str], None]:
+    def check(value: Value, name: str) -> None:
+        if name not in known:
+            hint = nearest(name.removeprefix("model_"), known)
+            value.fail(f"not a metric that can have a limit{hint}", *sorted(known))
+
+    return check
+
+
+def _bounds(value: Value) -> dict[str, float]:
+    finite = number(-1e300, 1e300, expected="a number")
+    keys = {"min": finite, "max": finite, "drop": number(0, 1e300, above=True)}
+    bounds: dict[str, float] = Section(keys)(value)
+    if bounds.get("min", -1e300) > bounds.get("max", 1e300):
+        value.fail(f"min {bounds['min']:g} is above max {bounds['max']:g}")
+    return bounds
+
+
+def _feature(value: Value) -> FeatureSettings:
+    given = FEATURE(value)
+    if "kind" not in given:
+        value.fail("kind is missing", *KINDS)
+    return FeatureSettings(**given)
+
+
+def _beside(value: Value, path: str) -> str:
+    """Return a path as it is seen from the configuration file, as Prometheus does."""
+    line = document.line_of(value.node)
+    return path if line is None else document.beside(value.node.start_mark.name, path)
+
+
+def _file(value: Value) -> str:
+    return _beside(value, text("the path of a file", _some)(value))
+
+
+FEATURE: Final = Section({"kind": choice(*KINDS)})
+JOIN: Final = Section(
+    {"ttl": duration(SECOND, 365 * DAY), "max_pending": integer(1000, 100_000_000)},
+    build=JoinSettings,
+)
+DRIFT: Final = Section(
+    {
+        "windows": list_of(text("the name of a window", _some), "a list such as [1h, 24h]"),
+        "distances": list_of(choice(*DISTANCES), "a list such as [psi, ks]"),
+        "min_effect": number(0, 1),
+        "warning": number(0, 1e6, above=True),
+        "critical": number(0, 1e6, above=True),
+    },
+    build=DriftSettings,
+)
+MODEL_SERVER: Final = Section(
+    {
+        "port": integer(1, 65_535),
+        "pid": integer(1, 2**22),
+        "pid_file": _file,
+        "name": text("the name of a program", _some),
+        "cmdline": pattern,
+    },
+    build=ModelServerSettings,
+    one_of=("port", "pid", "pid_file", "name", "cmdline"),
+)
+LABELS: Final = Section({"coverage": choice(*COVERAGES), "revise": boolean})
+REFERENCE: Final = Section(
+    {"file": _file, "independent": boolean, "first": integer(100, 10_000_000)},
+    build=ReferenceSettings,
+    one_of=("file", "first"),
+)
+
+MODEL: Final[Mapping[str, Parser[Any]]] = MappingProxyType(
+    {
+        "team": text("text of at most 128 characters", lambda team: len(team) <= 128),
+        "task": choice(*TASKS),
+        "positive_class": a_class,
+        "classes": list_of(a_class, "a list of classes", 0, MAX_CLASSES),
+        "threshold": number(0, 1),
+        "join": boolean,
+        "labels": LABELS,
+        "features": mapping(_feature, _feature_name),
+        "reference": REFERENCE,
+        "segments": list_of(text("the name of a segment", _some), "a list such as [region]"),
+        "per_class": boolean,
+    }
+)
+MODEL_NAME: Final = text(
+    f"a model's name or a glob: 1-{MAX_MODEL} of A-Z a-z 0-9 . _ : / - and * ? [ ] !",
+    _MODEL.fullmatch,
+)
+
+
+def model_keys(limit_metrics: Collection[str]) -> dict[str, Parser[Any]]:
+    """Return the keys that ``defaults`` and every model may have."""
+    return {**MODEL, "limits": mapping(_bounds, _metric_name(limit_metrics))}
+
+
+def root(limit_metrics: Collection[str]) -> Section:
+    """Return the parser of the whole file; ``limit_metrics`` are the metrics that take limits."""
+    model = model_keys(limit_metrics)
+    return Section(
+        {
+            "windows": windows,
+            "decision_interval": duration(0.1, 3600),
+            "max_body_bytes": size(KIB, 256 * MIB),
+            "max_models": integer(1, 10_000),
+            "max_series": integer(100, 1_000_000),
+            "max_memory": size(64 * MIB, 1024 * GIB),
+            "max_events_per_second": number(0, 1e9, above=True),
+            "model_ttl": duration(SECOND, 365 * DAY),
+            "join": JOIN,
+            "drift": DRIFT,
+            "durability": choice(*DURABILITIES),
+            "model_server": MODEL_SERVER,
+            "gpu": choice(*GPU_MODES),
+            "defaults": Section(model),
+            "models": models(Section({"name": MODEL_NAME, **model})),
+        }
+    )
+
+
+def models(entry: Section) -> Parser[list[tuple[Value, dict[str, Any]]]]:
+    """Return a parser of the list of models: each entry's place and the keys it gives."""
+
+    def parse(value: Value) -> list[tuple[Value, dict[str, Any]]]:
+        found: dict[str, tuple[Value, dict[str, Any]]] = {}
+        for item in value.items("a list of models, each with a name"):
+            try:
+                given = _named(item, entry)
+            except Invalid:
+                continue
+            if given["name"] in found:
+                item.report(f"the model {given['name']} is configured twice")
+            found[given["name"]] = (item, given)
+        return list(found.values())
+
+    return parse
+
+
+def _named(item: Value, entry: Section) -> dict[str, Any]:
+    given: dict[str, Any] = entry(item)
+    if "name" not in given:
+        if "name" not in item.entries():
+            item.report("name is missing")
+        raise Invalid
+    return given
+
+
+def paths(section: Section, prefix: str = "") -> list[str]:
+    """Return the key path of every key below a section, sections included."""
+    found = []
+    for key, parser in section.keys.items():
+        found.append(f"{prefix}{key}")
+        if isinstance(parser, Section):
+            found += paths(parser, f"{prefix}{key}.")
+    return found
