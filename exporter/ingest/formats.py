@@ -1,0 +1,56 @@
+"""The wire formats there are, and what each makes of a body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from exporter.events import Rejection
+
+
+class BodyError(ValueError):
+    """The body is not what its content type says; ``detail`` tells the position."""
+
+    def __init__(self, error: str, detail: Mapping[str, Any] | None = None) -> None:
+        super().__init__(error)
+        self.error = error
+        self.detail = dict(detail or {})
+
+
+class Unavailable(Exception):
+    """The format needs a package that is not installed."""
+
+
+@dataclass
+class Raw:
+    """Events as a format found them: columns of anything, unchecked.
+
+    ``at`` are the events' places in the body. A column is ``None`` where no event has the field,
+    an event without the field has ``None`` in it. ``features`` is a list of objects (one an event)
+    or an object of columns.
+    """
+
+    at: Sequence[int]
+    fields: dict[str, Any] = field(default_factory=dict)
+    rejected: list[Rejection] = field(default_factory=list)
+    """What could not be read as an event at all."""
+
+
+Decoder = Callable[[bytes], Raw]
+FORMATS: Final[dict[str, Decoder]] = {}
+
+
+def wire_format(*media_types: str) -> Callable[[Decoder], Decoder]:
+    """Register a decoder under its media types."""
+
+    def register(decoder: Decoder) -> Decoder:
+        FORMATS.update(dict.fromkeys(media_types, decoder))
+        return decoder
+
+    return register
+
+
+def decode(media_type: str, body: bytes) -> Raw:
+    """Return the events of ``body``; raises ``KeyError`` for a type that is not known."""
+    return FORMATS[media_type](body)
