@@ -1,7 +1,7 @@
 """Settings: one frozen tree, read once; errors name file, line and key path."""
 
 from exporter.config.address import loopback_address, parse_address
-from exporter.config.loader import environment_warnings, load, loads
+from exporter.config.loader import environment_warnings, listen_address, load, loads
 from exporter.config.problems import ConfigError, Problem
 from exporter.config.settings import (
     DriftSettings,
@@ -30,6 +30,7 @@ __all__ = [
     "Settings",
     "WindowSpec",
     "environment_warnings",
+    "listen_address",
     "load",
     "loads",
     "loopback_address",

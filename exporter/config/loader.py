@@ -91,6 +91,15 @@ def loads(
     return _settings(node, process, environ, limit_metrics, problems)
 
 
+def listen_address(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> str:
+    """Return the listening address of flags and environment alone. Raises ConfigError."""
+    problems: list[Problem] = []
+    process = _process(flags, environ, problems)
+    if problems:
+        raise ConfigError(problems)
+    return str(process.get("listen_address", Settings().listen_address))
+
+
 def environment_paths() -> list[str]:
     """Return every key path and flag that an environment variable can set."""
     return keys.paths(keys.root(())) + [flag.path for flag in FLAGS]
