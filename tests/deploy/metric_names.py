@@ -1,0 +1,45 @@
+"""Every series name that modelmeter offers, as its interface fixes them; labels are not listed.
+
+Deployment files may use these, and what Prometheus itself makes (`FOREIGN`).
+"""
+
+COUNTERS = """
+model_predictions_total model_predicted_class_total model_labels_total model_confusion_total
+model_absolute_error_total model_squared_error_total model_predictions_expired_total
+model_labels_orphaned_total model_events_duplicate_total model_feature_values_total
+model_feature_missing_total model_feature_outside_total model_feature_unseen_total
+model_server_restarts_total model_server_cpu_seconds_total model_server_read_bytes_total
+model_server_written_bytes_total model_server_context_switches_total
+modelmeter_events_received_total modelmeter_events_rejected_total
+modelmeter_requests_rejected_total modelmeter_series_dropped_total
+""".split()
+
+HISTOGRAMS = "model_prediction_score model_prediction_latency_seconds model_label_delay_seconds"
+
+GAUGES = """
+model_info model_pending_predictions model_pending_labels model_last_prediction_timestamp_seconds
+model_last_label_timestamp_seconds model_window_predictions model_window_labels
+model_window_span_seconds model_accuracy_ratio model_balanced_accuracy_ratio model_precision_ratio
+model_recall_ratio model_specificity_ratio model_f1_ratio model_matthews_correlation
+model_roc_auc_ratio model_roc_auc_error_bound model_average_precision_ratio model_log_loss
+model_brier_score model_expected_calibration_error_ratio model_class_precision_ratio
+model_class_recall_ratio model_class_f1_ratio model_window_confusion model_mean_absolute_error
+model_root_mean_squared_error model_mean_error model_r_squared
+model_mean_absolute_percentage_error_ratio model_absolute_error_quantile model_prediction_mean
+model_prediction_stddev model_prediction_class_ratio model_latency_quantile_seconds
+model_metric_confidence_bound model_metric_limit model_metric_limit_breached model_server_up
+model_server_processes model_server_resident_memory_bytes model_server_threads
+model_server_open_fds model_server_max_fds model_server_start_time_seconds modelmeter_build_info
+modelmeter_series modelmeter_scrape_collector_success modelmeter_scrape_collector_duration_seconds
+modelmeter_collector_degraded modelmeter_config_last_reload_successful
+process_resident_memory_bytes process_cpu_seconds_total
+""".split()
+
+FOREIGN = ["up", "scrape_duration_seconds", "ALERTS"]
+
+SERIES = {
+    *COUNTERS,
+    *GAUGES,
+    *FOREIGN,
+    *(f"{name}{end}" for name in HISTOGRAMS.split() for end in ("_bucket", "_sum", "_count")),
+}
