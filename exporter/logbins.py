@@ -9,6 +9,7 @@ range are counted in its first or last bin.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -42,10 +43,14 @@ class LogBins:
         filled[0] = len(values) - len(positive)
         return filled
 
-    def quantile(self, counts: Floats, share: float) -> float | None:
-        """Return the value of rank ``floor(share * (n - 1))`` (from 0), ``None`` if n is 0."""
+    def quantiles(self, counts: Floats, shares: Sequence[float]) -> dict[str, float] | None:
+        """Return each of ``shares``, as Prometheus writes it, to its quantile; ``None`` of nothing.
+
+        A quantile is the value of rank ``floor(share * (n - 1))``, counted from 0.
+        """
         running = np.cumsum(counts)
         if not running[-1]:
             return None
-        rank = math.floor(share * (running[-1] - 1))
-        return float(self.values[int(np.searchsorted(running, rank, side="right"))])
+        ranks = [math.floor(share * (running[-1] - 1)) for share in shares]
+        found = self.values[np.searchsorted(running, ranks, side="right")].tolist()
+        return {str(share): value for share, value in zip(shares, found, strict=True)}

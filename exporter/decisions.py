@@ -1,0 +1,42 @@
+"""When the data say that a true value is beyond a limit, at a stated rate of false alarms."""
+
+from __future__ import annotations
+
+from typing import Final, get_args, get_type_hints
+
+from exporter.estimates import Bound, Estimate
+from exporter.registry import METRICS
+
+FALSE_ALARMS_A_MONTH: Final = 0.5
+MONTH_SECONDS: Final = 30 * 86400.0
+SMALL: Final = 1000
+"""Below so many events a fifth of the false-alarm rate is allowed: single events weigh more."""
+
+
+def alpha(decision_interval: float, series: int, n: int) -> float:
+    """Return the tail below which one decision of ``series`` alarms, resting on ``n`` events.
+
+    All decisions of a month share ``FALSE_ALARMS_A_MONTH`` (a union bound, so that they need not
+    be independent); ``decision_interval`` is in seconds.
+    """
+    budget = FALSE_ALARMS_A_MONTH * decision_interval / MONTH_SECONDS / max(series, 1)
+    return budget if n >= SMALL else budget / 5
+
+
+def breached(estimate: Estimate, bound: Bound, limit: float, alpha: float) -> bool | None:
+    """Return whether the true value is beyond ``limit``, ``None`` while that cannot be decided."""
+    if not estimate.decidable(limit, bound, alpha):
+        return None
+    tail = estimate.tail(limit, bound)
+    return None if tail is None else tail < alpha
+
+
+def limit_metrics() -> frozenset[str]:
+    """Return the keys of the metrics that can be tested against a limit: they return estimates."""
+    return frozenset(one.key for one in METRICS.values() if _testable(one.value))
+
+
+def _testable(value: object) -> bool:
+    answer = get_type_hints(value)["return"]
+    kinds = get_args(answer) or (answer,)
+    return any(isinstance(kind, type) and issubclass(kind, Estimate) for kind in kinds)
