@@ -58,11 +58,9 @@ def nodes(expr: str) -> list[promql_parser.Expr]:
 
 def selectors(expr: str) -> list[promql_parser.VectorSelector]:
     """Every vector selector of an expression, those inside ranges included."""
-    matrices = promql_parser.MatrixSelector
-    plain = [n.vector_selector if isinstance(n, matrices) else n for n in nodes(expr)]
-    return [node for node in plain if isinstance(node, promql_parser.VectorSelector)]
+    return [node for node in nodes(expr) if isinstance(node, promql_parser.VectorSelector)]
 
 
 def metric_names(expr: str) -> set[str]:
-    """The metrics an expression reads; a matcher on __name__ counts by its alternatives' text."""
+    """The metrics an expression reads; a selector by __name__ only counts as none."""
     return {selector.name for selector in selectors(expr) if selector.name}
