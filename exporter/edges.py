@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 LOGIT_EDGES: Final = 48
 UNIFORM_EDGES: Final = 20
 QUANTILE_EDGES: Final = 100
+DISCRETE_VALUES: Final = 128
+"""Up to so many different scores each has a bin of its own."""
 CLASS_BINS: Final = 1300
 """Edges that all classes of a multiclass model share among them."""
 FEWEST_CLASS_BINS: Final = 24
@@ -29,7 +31,8 @@ def score_edges(scores: Floats, threshold: float) -> Floats:
     """Return the (1, B) edges for the score of a binary model, made from ``scores`` seen so far.
 
     They unite a logit-spaced and a uniform grid, quantiles of ``scores`` and ``threshold``; a
-    value heavier than one bin's share is alone in its bin. NaN is ignored; no scores will do.
+    value heavier than one bin's share, or one of few, is alone in its bin. NaN is ignored, and
+    the grid alone is the answer to no scores.
     """
     grid = np.union1d(_grid(LOGIT_EDGES, UNIFORM_EDGES), [threshold])
     known = _known(scores)
@@ -111,11 +114,16 @@ def _grid(logit: int, uniform: int) -> Floats:
 
 
 def _heavy(known: Floats, bins: int, most: int) -> Floats:
-    """Return the values that more than one in ``bins`` of the sorted ``known`` share."""
+    """Return the values to keep apart, the heaviest first: those of more than a bin's share.
+
+    Where there are few values at all (scores of two decimals, say) that is each of them.
+    """
     values, times = np.unique(known, return_counts=True)
     often = times * bins > len(known)
-    if len(known) <= bins:  # each value would count as heavy: only true ties do
+    if len(known) <= bins:  # every value has more than a bin's share: only true ties matter
         often = times > 1
+    if len(values) <= min(most, DISCRETE_VALUES) and 4 * len(values) <= len(known):
+        often = times > 0
     values, times = values[often], times[often]
     return values[np.argsort(-times, kind="stable")[:most]]
 
