@@ -79,7 +79,7 @@ def compose(text: str, name: str) -> yaml.Node | None:
         raise ConfigError([_syntax(error, name)]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        message = f"not YAML: character U+{ord(error.character):04X} is not allowed"
+        message = f"not YAML: character U+{ord(text[error.position]):04X} is not allowed"
         raise ConfigError([Problem(name, line, "", message)]) from None
     except RecursionError:
         raise ConfigError([Problem(name, None, "", "nested too deeply")]) from None

@@ -6,6 +6,19 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from exporter.config import document
+from exporter.config.parsers import (
+    Parser,
+    Section,
+    boolean,
+    choice,
+    duration,
+    integer,
+    list_of,
+    mapping,
+    number,
+    size,
+    text,
+)
 from exporter.config.problems import nearest
 from exporter.config.settings import (
     DriftSettings,
@@ -16,22 +29,7 @@ from exporter.config.settings import (
     WindowSpec,
 )
 from exporter.config.units import parse_duration
-from exporter.config.values import (
-    Invalid,
-    Parser,
-    Section,
-    Value,
-    boolean,
-    choice,
-    duration,
-    integer,
-    list_of,
-    mapping,
-    number,
-    shown,
-    size,
-    text,
-)
+from exporter.config.values import Invalid, Value, shown
 from exporter.events import MAX_CLASS, MAX_FEATURE, MAX_MODEL, class_name
 
 SECOND, DAY = 1.0, 86_400.0
@@ -127,13 +125,6 @@ def _bounds(value: Value) -> dict[str, float]:
     return bounds
 
 
-def _feature(value: Value) -> FeatureSettings:
-    given = FEATURE(value)
-    if "kind" not in given:
-        value.fail("kind is missing", *KINDS)
-    return FeatureSettings(**given)
-
-
 def _beside(value: Value, path: str) -> str:
     """Return a path as it is seen from the configuration file, as Prometheus does."""
     line = document.line_of(value.node)
@@ -144,7 +135,7 @@ def _file(value: Value) -> str:
     return _beside(value, text("the path of a file", _some)(value))
 
 
-FEATURE: Final = Section({"kind": choice(*KINDS)})
+FEATURE: Final = Section({"kind": choice(*KINDS)}, build=FeatureSettings, required=("kind",))
 JOIN: Final = Section(
     {"ttl": duration(SECOND, 365 * DAY), "max_pending": integer(1000, 100_000_000)},
     build=JoinSettings,
@@ -186,7 +177,7 @@ MODEL: Final[Mapping[str, Parser[Any]]] = MappingProxyType(
         "threshold": number(0, 1),
         "join": boolean,
         "labels": LABELS,
-        "features": mapping(_feature, _feature_name),
+        "features": mapping(FEATURE, _feature_name),
         "reference": REFERENCE,
         "segments": list_of(text("the name of a segment", _some), "a list such as [region]"),
         "per_class": boolean,
@@ -222,7 +213,7 @@ def root(limit_metrics: Collection[str]) -> Section:
             "model_server": MODEL_SERVER,
             "gpu": choice(*GPU_MODES),
             "defaults": Section(model),
-            "models": models(Section({"name": MODEL_NAME, **model})),
+            "models": models(Section({"name": MODEL_NAME, **model}, required=("name",))),
         }
     )
 
@@ -234,7 +225,7 @@ def models(entry: Section) -> Parser[list[tuple[Value, dict[str, Any]]]]:
         found: dict[str, tuple[Value, dict[str, Any]]] = {}
         for item in value.items("a list of models, each with a name"):
             try:
-                given = _named(item, entry)
+                given = entry(item)
             except Invalid:
                 continue
             if given["name"] in found:
@@ -243,15 +234,6 @@ def models(entry: Section) -> Parser[list[tuple[Value, dict[str, Any]]]]:
         return list(found.values())
 
     return parse
-
-
-def _named(item: Value, entry: Section) -> dict[str, Any]:
-    given: dict[str, Any] = entry(item)
-    if "name" not in given:
-        if "name" not in item.entries():
-            item.report("name is missing")
-        raise Invalid
-    return given
 
 
 def paths(section: Section, prefix: str = "") -> list[str]:

@@ -9,9 +9,10 @@ import yaml
 
 from exporter.config import document, environment, keys
 from exporter.config.address import parse_address
+from exporter.config.parsers import Parser, boolean, choice, parse_each, text
 from exporter.config.problems import ConfigError, Problem
 from exporter.config.settings import LabelSettings, Limit, ModelSettings, Settings
-from exporter.config.values import Invalid, Parser, Value, boolean, choice, parse_each, text
+from exporter.config.values import Invalid, Value
 
 LOG_LEVELS: Final = ("debug", "info", "warn", "error")
 LOG_FORMATS: Final = ("logfmt", "json")
@@ -121,7 +122,8 @@ def _process(
         name = environment.variable(flag.path)
         node = None
         if (content := flags.get(flag.flag)) is not None:
-            node = document.plain_node(content, flag.flag)
+            as_node = document.plain_node if content else document.text_node
+            node = as_node(content, flag.flag)
         elif meant.get(name):
             node = document.plain_node(meant[name], document.ENVIRONMENT + name)
         if node is not None:
