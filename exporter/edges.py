@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 LOGIT_EDGES: Final = 48
 UNIFORM_EDGES: Final = 20
 QUANTILE_EDGES: Final = 100
+TAIL_EDGES: Final = 8
+"""Further quantiles at each end."""
 DISCRETE_VALUES: Final = 128
 """Up to so many different scores each has a bin of its own."""
 CLASS_BINS: Final = 1300
@@ -38,7 +40,9 @@ def score_edges(scores: Floats, threshold: float) -> Floats:
     known = _known(scores)
     bins = len(grid) + QUANTILE_EDGES
     heavy = _heavy(known, bins, bins)
-    return np.union1d(grid, _fitted(known, heavy, QUANTILE_EDGES)).reshape(1, -1)
+    shares = _shares(QUANTILE_EDGES, TAIL_EDGES)
+    fitted = _fitted(known, heavy, np.concatenate([shares, 1 - shares[-TAIL_EDGES:]]))
+    return np.union1d(grid, fitted).reshape(1, -1)
 
 
 def class_edges(scores: Floats) -> Floats:
@@ -95,11 +99,13 @@ def _differences(ordered: Floats, edges: Floats, side: str) -> Floats:
 
 
 def _class_row(scores: Floats, budget: int) -> Floats:
-    grid = _grid(budget // 4, budget // 8)
+    grid = _grid(budget // 6, budget // 12)
     known = _known(scores)
     room = budget - len(grid)
     heavy = _heavy(known, budget, room // 4)
-    row = np.union1d(grid, _fitted(known, heavy, room - 2 * len(heavy)))
+    quantiles = room - 2 * len(heavy)
+    top = min(quantiles // 2, TAIL_EDGES)
+    row = np.union1d(grid, _fitted(known, heavy, _shares(quantiles - top, top)))
     return np.pad(row, (0, budget - len(row)), mode="edge")
 
 
@@ -128,10 +134,19 @@ def _heavy(known: Floats, bins: int, most: int) -> Floats:
     return values[np.argsort(-times, kind="stable")[:most]]
 
 
-def _fitted(known: Floats, heavy: Floats, quantiles: int) -> Floats:
-    """Return quantiles of the sorted ``known``, and edges around each of ``heavy``."""
+def _fitted(known: Floats, heavy: Floats, shares: Floats) -> Floats:
+    """Return the quantiles of the sorted ``known`` at ``shares``, and edges around ``heavy``."""
     around = np.concatenate([heavy, np.nextafter(heavy, 2.0)])
     if not len(known):
         return around
-    places = np.linspace(0, len(known) - 1, quantiles + 2)[1:-1]
-    return np.concatenate([known[places.astype(np.int64)], around])
+    places = np.rint(shares * (len(known) - 1)).astype(np.int64)
+    return np.concatenate([known[places], around])
+
+
+def _shares(even: int, top: int) -> Floats:
+    """Return ``even`` shares evenly in (0, 1), and ``top`` that halve what is left above them.
+
+    Where the positives are rare they are all at the top, and so is the ranking that matters.
+    """
+    left = 0.5 ** np.arange(1, top + 1) / (even + 1)
+    return np.concatenate([np.linspace(0, 1, even + 2)[1:-1], 1 - left])
