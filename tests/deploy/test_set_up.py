@@ -117,16 +117,17 @@ def test_nothing_is_said_when_all_is_there(tmp_path):
 
 def test_apt_installs_what_is_missing_and_starts_no_service(tmp_path):
     """The real script as root, with an apt-get that writes down how it is called."""
-    env = _bin(
-        tmp_path,
-        id="#!/bin/sh\necho 0\n",
-        apt_get=f'#!/bin/sh\necho "$DEBIAN_FRONTEND $*" >>{tmp_path}/calls\n',
-    )
+    policy = tmp_path / "policy-rc.d"
+    asks = f'"{policy}" prometheus start; echo "$? $DEBIAN_FRONTEND $*" >>"{tmp_path}/calls"'
+    env = _bin(tmp_path, id="#!/bin/sh\necho 0\n", apt_get=f"#!/bin/sh\n{asks}\n")
     for name in ("mktemp", "rm", "tail", "chmod"):
         (tmp_path / name).symlink_to(shutil.which(name) or name)
+    env["POLICY_RC_D"] = str(policy)
     done = run(ROOT / "scripts/apt-tools.sh", "nothing-such=prometheus", env=env)
     assert done.returncode == 0, done.stderr
     assert "installing from Debian: prometheus" in done.stdout
     update, install = (tmp_path / "calls").read_text().splitlines()
-    assert update.startswith("noninteractive update")
+    assert update.startswith("101 noninteractive update")
+    assert install.startswith("101 noninteractive install")
     assert "--no-install-recommends prometheus" in install
+    assert not policy.exists()
