@@ -84,7 +84,9 @@ def parse_time(value: float | str) -> float:
         except ValueError:
             moment = None
         if moment is None or moment.tzinfo is None or len(value) < len("2026-01-01T00:00Z"):
-            raise FieldError("ts", f"must be Unix seconds or RFC 3339 with offset, got {shown(value)}")
+            raise FieldError(
+                "ts", f"must be Unix seconds or RFC 3339 with offset, got {shown(value)}"
+            )
         return moment.timestamp()
     if not math.isfinite(value) or value < 0:
         raise FieldError("ts", f"must be Unix seconds, got {value}")

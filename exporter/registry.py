@@ -101,7 +101,9 @@ def same(array: Floats, before: Schema, after: Schema, shape: Shape) -> Floats |
 
 def padded(array: Floats, before: Schema, after: Schema, shape: Shape) -> Floats | None:
     """Carry an array over to more classes or features: codes never change, new ones are 0."""
-    if len(array.shape) != len(shape) or any(a > b for a, b in zip(array.shape, shape, strict=True)):
+    if len(array.shape) != len(shape) or any(
+        a > b for a, b in zip(array.shape, shape, strict=True)
+    ):
         return None
     wider = np.zeros(shape)
     wider[tuple(slice(size) for size in array.shape)] = array

@@ -1,0 +1,1 @@
+"""Sources of metric families at scrape time: one file, one source."""

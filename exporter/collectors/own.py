@@ -1,0 +1,98 @@
+"""modelmeter itself: what it received and refused, and its own process."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import ProcessCollector
+from prometheus_client.metrics_core import Metric
+
+from exporter import __version__
+from exporter.families import Family
+from exporter.ingest.json import FIELDS
+from exporter.monitor import Monitor
+
+REFUSALS: Final = (400, 404, 405, 408, 413, 415, 422, 429, 503)
+"""Status codes that requests are refused with."""
+BOUNDS: Final = ("max_classes", "max_features", "max_models", "max_series")
+
+
+@dataclass
+class Requests:
+    """What became of requests and of the last reload."""
+
+    refused: Counter[int] = field(default_factory=Counter)
+    reload_successful: bool = True
+
+
+class OwnCollector:
+    """Families with the prefix ``modelmeter_``, and ``process_*``."""
+
+    name = "modelmeter"
+
+    def __init__(self, monitor: Monitor, requests: Requests) -> None:
+        self._monitor = monitor
+        self._requests = requests
+        self._process = ProcessCollector(registry=None)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return what modelmeter tells of itself."""
+        with self._monitor.lock:
+            received, clamped = self._monitor.models.received, self._monitor.models.clamped
+            rejected = Counter(self._monitor.models.rejected)
+            dropped = self._monitor.models.over_by_reason()
+        build = Family("modelmeter_build_info", "The running version.", "gauge")
+        build.add({"version": __version__, "python": platform.python_version()}, 1)
+        yield build
+        yield _one("modelmeter_events_received_total", "Events received.", "counter", received)
+        yield _each(
+            "modelmeter_events_rejected_total",
+            "Events rejected, by the field at fault.",
+            "reason",
+            {name: rejected[name] for name in ("event", *FIELDS, *sorted(rejected))},
+        )
+        yield _one(
+            "modelmeter_timestamps_clamped_total",
+            "Events dated more than five minutes ahead, taken as of their arrival.",
+            "counter",
+            clamped,
+        )
+        yield _each(
+            "modelmeter_requests_rejected_total",
+            "Requests answered with an error, by status code.",
+            "code",
+            {
+                str(c): self._requests.refused[c]
+                for c in (*REFUSALS, *sorted(self._requests.refused))
+            },
+        )
+        yield _each(
+            "modelmeter_series_dropped_total",
+            "Events (for max_series: series) over a bound, accepted but without series of their own.",
+            "reason",
+            {name: dropped[name] for name in (*BOUNDS, *sorted(dropped))},
+        )
+        yield _one(
+            "modelmeter_config_last_reload_successful",
+            "Whether the last reload of the configuration was successful.",
+            "gauge",
+            self._requests.reload_successful,
+        )
+        yield from self._process.collect()
+
+
+def _one(name: str, help: str, type: str, value: float) -> Family:
+    family = Family(name, help, "counter" if type == "counter" else "gauge")
+    family.add({}, value)
+    return family
+
+
+def _each(name: str, help: str, label: str, values: dict[str, int]) -> Family:
+    family = Family(name, help, "counter")
+    for key, value in values.items():
+        family.add({label: key}, value)
+    return family

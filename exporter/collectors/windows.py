@@ -1,0 +1,124 @@
+"""Every metric over every window, with its certainty and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.config import WindowSpec
+from exporter.estimates import Estimate
+from exporter.families import Family
+from exporter.limits import LEVELS, Decision
+from exporter.monitor import Monitor
+from exporter.registry import METRICS, Metric, label_values
+from exporter.window import Window
+
+
+@dataclass(frozen=True)
+class _View:
+    """What one model version shows, copied while no event was being counted."""
+
+    labels: dict[str, str]
+    windows: list[tuple[WindowSpec, Window]]
+    decisions: list[Decision]
+
+
+class WindowsCollector:
+    """Gauges over windows of all models."""
+
+    name = "windows"
+
+    def __init__(self, monitor: Monitor, clock: Callable[[], float]) -> None:
+        self._monitor = monitor
+        self._clock = clock
+
+    def collect(self) -> Iterable[Family]:
+        """Return the families of all registered metrics, their bounds and their limits."""
+        views = list(self._views())
+        bounds = Family(
+            "model_metric_confidence_bound",
+            "Bound of the 95 % interval around a metric of this window.",
+            "gauge",
+            "bound",
+        )
+        yield _span(views)
+        for metric in METRICS.values():
+            family = Family(
+                metric.name, metric.help, "summary" if metric.summary else "gauge", metric.group
+            )
+            for view in views:
+                for spec, window in view.windows:
+                    if window.schema.task in metric.tasks and _shown(metric, spec):
+                        _add(family, bounds, metric, window, {**view.labels, "window": spec.name})
+            yield family
+        yield bounds
+        yield from _limits(views)
+
+    def _views(self) -> Iterable[_View]:
+        with self._monitor.lock:
+            models = list(self._monitor.models)
+        for model in models:
+            # Held a model at a time: a scrape of many models must not hold up events for long.
+            with self._monitor.lock:
+                now = self._clock()
+                windows = list(model.counts.all_windows(now)) if model.counts else []
+                decisions = list(model.decisions)
+            yield _View({"model": model.name, "version": model.version}, windows, decisions)
+
+
+def _shown(metric: Metric, spec: WindowSpec) -> bool:
+    return spec.seconds is not None or metric.on == "labels"
+
+
+def _add(
+    family: Family, bounds: Family, metric: Metric, window: Window, labels: dict[str, str]
+) -> None:
+    value = metric.value(window)
+    if isinstance(value, Estimate):
+        interval = value.interval()
+        if interval is not None:
+            for bound, at in zip(("lower", "upper"), interval, strict=True):
+                bounds.add({**labels, "metric": metric.key, "bound": bound}, at)
+        value = value.value
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            names: dict[str, str] = dict(zip(metric.labels, label_values(key), strict=True))
+            family.add({**labels, **names}, one)
+    elif value is not None:
+        family.add(labels, value)
+
+
+def _span(views: Iterable[_View]) -> Family:
+    family = Family(
+        "model_window_span_seconds", "Seconds that the window really covers.", "gauge", "volume"
+    )
+    for view in views:
+        for spec, window in view.windows:
+            family.add({**view.labels, "window": spec.name}, window.span)
+    return family
+
+
+def _limits(views: Iterable[_View]) -> Iterable[Family]:
+    limits = Family("model_metric_limit", "Limit of a metric in this window.", "gauge", "decision")
+    breached = Family(
+        "model_metric_limit_breached",
+        "Whether the data say that the true value of a metric is beyond its limit.",
+        "gauge",
+        "decision",
+    )
+    for view in views:
+        for decision in view.decisions:
+            for level in LEVELS:
+                labels: dict[str, Any] = {
+                    **view.labels,
+                    "window": decision.window,
+                    "metric": decision.metric,
+                    "bound": decision.bound,
+                    "level": level,
+                }
+                limits.add(labels, decision.limit)
+                if decision.breached is not None:
+                    breached.add(labels, decision.breached)
+    yield limits
+    yield breached

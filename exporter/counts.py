@@ -1,0 +1,241 @@
+"""What is counted of one model version: its life, its panes, and the rows not yet folded.
+
+Rows wait until there are enough of them to fold, or until somebody looks: numpy is called a batch,
+never an event.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from exporter.config import WindowSpec
+from exporter.edges import more_class_edges
+from exporter.layout import Layout
+from exporter.panes import CountPanes, Panes
+from exporter.registry import METRICS, STATISTICS, Floats
+from exporter.rows import Labels, Predictions, select
+from exporter.schema import Schema
+from exporter.start import Part, StartBuffer, edges, fitted, merge
+from exporter.window import Window
+
+FOLD_ROWS: Final = 500
+RECENT_ROWS: Final = 2000
+ADAPT_ABOVE: Final = 0.01
+"""A bound on the error of AUC that calls for better edges."""
+_BOUND: Final = "model_roc_auc_error_bound"
+
+
+class Counts:
+    """The summaries of one model version, over its life and over its windows."""
+
+    def __init__(
+        self, schema: Schema, windows: Sequence[WindowSpec], now: float, *, per_class: bool = False
+    ) -> None:
+        self.windows = tuple(windows)
+        self.per_class = per_class
+        self.layout = Layout(schema, STATISTICS.values())
+        self._life = np.zeros(self.layout.lifetime_size)
+        self._start: StartBuffer | None = StartBuffer(now)
+        self._born = now
+        self._panes: Panes | None = None
+        self._count_panes: dict[str, CountPanes] = {}
+        self._waiting: list[Part] = []
+        self._rows = 0
+        self._recent: deque[Labels] = deque()
+        self._recent_rows = 0
+        self._start_sums: dict[tuple[int, int, bool, Layout], tuple[Layout, Floats]] = {}
+        self._adapted = now
+
+    @property
+    def schema(self) -> Schema:
+        """The schema that rows are folded under."""
+        return self.layout.schema
+
+    def add(self, predictions: Predictions | None, labels: Labels | None, now: float) -> None:
+        """Count rows; they are folded when there are enough, or by :meth:`flush`."""
+        self._waiting.append((now, predictions, labels))
+        self._rows += (predictions.size if predictions else 0) + (labels.size if labels else 0)
+        if self._rows >= FOLD_ROWS:
+            self.flush(now)
+
+    def flush(self, now: float) -> None:
+        """Fold the rows that wait, into the pane that was open when they came."""
+        if self._waiting:
+            arrived = self._waiting[0][0]
+            predictions, labels = merge(self._waiting)
+            self._waiting, self._rows = [], 0
+            self._fold(predictions, labels, arrived)
+        if self._start is not None and self._start.full(now):
+            self._end_start(now)
+
+    def evolve(self, schema: Schema, now: float) -> None:
+        """Take a schema with more classes or features, or another positive class."""
+        if schema is self.schema:
+            return
+        self.flush(now)
+        known = self.schema.score_edges
+        if known is not None and schema.task == "multiclass":
+            known = more_class_edges(known, len(schema.classes))
+        kept = replace(
+            schema,
+            center=self.schema.center,
+            label_center=self.schema.label_center,
+            score_edges=None if schema.task != self.schema.task else known,
+        )
+        self._carry(kept)
+
+    def configure(self, windows: Sequence[WindowSpec], per_class: bool, now: float) -> None:
+        """Take new settings; if the windows are others, they start anew."""
+        self.per_class = per_class
+        if tuple(windows) == self.windows:
+            return
+        self.flush(now)
+        self.windows = tuple(windows)
+        if self._panes is not None:
+            self._open_panes(now)
+
+    def life(self, now: float) -> Window:
+        """Return everything since the start."""
+        self.flush(now)
+        return Window(self.layout, self._life.copy(), span=max(0.0, now - self._born))
+
+    def window(self, spec: WindowSpec, now: float) -> Window:
+        """Return what a window holds at ``now``."""
+        self.flush(now)
+        if self._start is not None:
+            return self._start_window(self._start, spec, now)
+        if spec.seconds is None:
+            vector, span = self._count_panes[spec.name].window(now)
+        else:
+            assert self._panes is not None
+            vector, span = self._panes.window(spec.name, now)
+        return self._window(self.layout, vector, spec, span)
+
+    def all_windows(self, now: float) -> Iterator[tuple[WindowSpec, Window]]:
+        """Return every window at ``now``."""
+        for spec in self.windows:
+            yield spec, self.window(spec, now)
+
+    def adapt(self, now: float) -> bool:
+        """Move the score edges to where scores are now, if they have left them; say whether.
+
+        That is so when binning can have moved the AUC by more than ``ADAPT_ABOVE``, and edges made
+        from the latest scores would at least halve that.
+        """
+        first = next((spec for spec in self.windows if spec.seconds is not None), None)
+        if self._panes is None or first is None or not self._recent or first.seconds is None:
+            return False
+        if now - self._adapted < first.seconds or self._auc_bound(first, now) <= ADAPT_ABOVE:
+            return False
+        recent = merge([(now, None, rows) for rows in self._recent])[1]
+        better = Layout(
+            replace(self.schema, score_edges=fitted(self.schema, None, recent).score_edges),
+            STATISTICS.values(),
+        )
+        bounds = [_bound(layout, layout.fold(None, recent)) for layout in (self.layout, better)]
+        if bounds[1] > bounds[0] / 2:
+            return False
+        self._adapted = now
+        self._carry(better.schema)
+        return True
+
+    def _auc_bound(self, spec: WindowSpec, now: float) -> float:
+        window = self.window(spec, now)
+        return _bound(window.layout, window.vector)
+
+    def _fold(self, predictions: Predictions | None, labels: Labels | None, now: float) -> None:
+        summary = self.layout.fold(predictions, labels)
+        self._life += summary[: self.layout.lifetime_size]
+        if labels is not None and self.schema.classifies:
+            self._remember(labels)
+        if self._start is not None:
+            self._start.add(predictions, labels, now)
+            return
+        assert self._panes is not None
+        # A model may send its first score long after its start.
+        if self.schema.score_edges is None and edges(self.schema, predictions, labels) is not None:
+            self._carry(fitted(self.schema, predictions, labels))
+            summary = self.layout.fold(predictions, labels)
+        self._panes.add(summary, now)
+        if labels is not None:
+            for panes in self._count_panes.values():
+                panes.add(labels, now)
+
+    def _end_start(self, now: float) -> None:
+        start = self._start
+        assert start is not None
+        self._start = None
+        self._start_sums = {}
+        self._carry(start.schema(self.schema))
+        panes = self._open_panes(start.since)
+        for arrived, predictions, labels in start.panes(panes.width):
+            panes.add(self.layout.fold(predictions, labels), arrived)
+            if labels is not None:
+                for counted in self._count_panes.values():
+                    counted.add(labels, arrived)
+        panes.advance(now)
+
+    def _open_panes(self, now: float) -> Panes:
+        lengths = {s.name: s.seconds for s in self.windows if s.seconds is not None}
+        self._panes = Panes(self.layout, lengths, now)
+        self._count_panes = {
+            s.name: CountPanes(self.layout, s.labels, now) for s in self.windows if s.labels
+        }
+        return self._panes
+
+    def _start_window(self, start: StartBuffer, spec: WindowSpec, now: float) -> Window:
+        since = -np.inf if spec.seconds is None else now - spec.seconds
+        span = max(0.0, now - max(since, start.since))
+        layout, vector = self._start_sum(start, start.first_after(since), spec.seconds is None)
+        return self._window(layout, vector, spec, span)
+
+    def _start_sum(
+        self, start: StartBuffer, first: int, labels_only: bool
+    ) -> tuple[Layout, Floats]:
+        """Fold the raw rows; windows of the same rows share the work until more rows come."""
+        key = (len(start.parts), first, labels_only, self.layout)
+        if key not in self._start_sums:
+            self._start_sums = {k: v for k, v in self._start_sums.items() if k[0] == key[0]}
+            layout = Layout(start.schema(self.schema), STATISTICS.values())
+            predictions, labels = merge(start.parts[first:])
+            self._start_sums[key] = (
+                layout,
+                layout.fold(None if labels_only else predictions, labels),
+            )
+        return self._start_sums[key]
+
+    def _window(self, layout: Layout, vector: Floats, spec: WindowSpec, span: float) -> Window:
+        return Window(layout, vector, spec.name, span, self.per_class)
+
+    def _remember(self, labels: Labels) -> None:
+        """Keep the latest joined rows with scores, to make edges from."""
+        if labels.value is None and labels.scores is None:
+            return
+        if labels.size > RECENT_ROWS:
+            labels = select(labels, np.arange(labels.size - RECENT_ROWS, labels.size))
+        self._recent.append(labels)
+        self._recent_rows += labels.size
+        while self._recent_rows - self._recent[0].size >= RECENT_ROWS:
+            self._recent_rows -= self._recent.popleft().size
+
+    def _carry(self, schema: Schema) -> None:
+        after = Layout(schema, STATISTICS.values())
+        self._life = self.layout.carry(self._life, after)
+        for panes in (self._panes, *self._count_panes.values()):
+            if panes is not None:
+                panes.carry(after)
+        self.layout = after
+
+
+def _bound(layout: Layout, vector: Floats) -> float:
+    """Return how far binning can have moved the AUC; 0 where there is none."""
+    metric = METRICS.get(_BOUND)
+    if metric is None or layout.schema.task not in metric.tasks:
+        return 0.0
+    value = metric.value(Window(layout, vector))
+    return 0.0 if value is None else float(value)

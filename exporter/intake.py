@@ -1,0 +1,275 @@
+"""One body's way in: each event to its model version, through validation, joining and counting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.encode import Encoded, Faults
+from exporter.events import DEFAULT_VERSION, MAX_AHEAD_SECONDS, Rejection, Value
+from exporter.ingest.columns import Columns, Floats
+from exporter.join import Labelled, LabelEntries
+from exporter.model import ModelVersion
+from exporter.models import Models
+from exporter.slots import Entries
+
+
+class Moment(NamedTuple):
+    """A time: ``now`` on a clock that never steps, ``wall`` in Unix seconds."""
+
+    now: float
+    wall: float
+
+
+@dataclass
+class Outcome:
+    """What became of the events of one body."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: list[Rejection] = field(default_factory=list)
+
+
+Met = tuple[int, Value, float]
+
+
+class Intake:
+    """The events of one body, at one moment."""
+
+    def __init__(self, models: Models, at: Moment) -> None:
+        self._models = models
+        self._at = at
+        self.outcome = Outcome()
+
+    def take(self, columns: Columns, rejected: Sequence[Rejection]) -> Outcome:
+        """Count ``columns``; ``rejected`` are the events that their format found wanting."""
+        self.outcome = Outcome(accepted=len(columns), rejected=list(rejected))
+        self._models.received += len(columns) + len(rejected)
+        for (model, version), which in _groups(columns, _predicts(columns)):
+            part = columns.take(which)
+            if version is None:
+                self._label_any(model, part)
+            else:
+                self._version(model, version, part)
+        self.outcome.rejected.sort()
+        for rejection in self.outcome.rejected:
+            self._models.rejected[rejection.field.partition(".")[0]] += 1
+        return self.outcome
+
+    def _version(self, name: str, version: str, columns: Columns) -> None:
+        """Take the events of one version."""
+        model = self._models.find(name, version, self._at.now)
+        if model is None:
+            self._models.over("max_models", len(columns), f"{name} {version}")
+            return
+        model.activity.seen = self._at.now
+        predicts = _predicts(columns)
+        faults = model.faults(columns, predicts)
+        if faults:
+            columns = self._reject(columns, faults)
+            predicts = _predicts(columns)
+        if predicts.any():
+            self._predict(model, columns.take(np.flatnonzero(predicts).tolist()))
+        if not predicts.all():
+            self._label(model, columns.take(np.flatnonzero(~predicts).tolist()))
+
+    def _predict(self, model: ModelVersion, columns: Columns) -> None:
+        now = self._at.now
+        encoded = model.encode(columns)
+        ts = self._times(columns.ts, len(columns))
+        counted, met, again = self._join(model, columns, encoded, ts)
+        if counted:
+            model.count_predictions(columns.take(counted), encoded.take(counted), now)
+            model.activity.prediction = self._at.wall
+            self._models.predicted(model)
+        self._count_own_labels(model, columns, encoded, counted)
+        self._count_met(model, encoded, ts, met)
+        self._predicted_again(model, columns, again)
+
+    def _join(
+        self, model: ModelVersion, columns: Columns, encoded: Encoded, ts: Floats
+    ) -> tuple[Sequence[int], list[Met], list[int]]:
+        """Return the positions to count, those whose label waited, and the repeats."""
+        everything = range(len(columns))
+        ids = columns.id if model.settings.join else None
+        keyed = [i for i, key in enumerate(ids or ()) if key is not None]
+        if ids is None or not keyed:
+            return everything, [], []
+        labels = columns.label
+        part = encoded.take(keyed)
+        keys = [str(ids[i]) for i in keyed]
+        found = self._models.store.predict(
+            model.owner,
+            Entries(keys, ts[keyed], part.code, part.value, part.extra),
+            self._at.now,
+            self._models.known_wild(model.name),
+            None if labels is None else [labels[i] is not None for i in keyed],
+        )
+        met = [(keyed[i], value, at) for i, value, at in found.met]
+        again = [keyed[i] for i in found.duplicates]
+        if not again:
+            return everything, met, again
+        gone = set(again)
+        return [i for i in everything if i not in gone], met, again
+
+    def _count_own_labels(
+        self, model: ModelVersion, columns: Columns, encoded: Encoded, counted: Sequence[int]
+    ) -> None:
+        """Count the labels that came with their predictions."""
+        labels = columns.label
+        if labels is None:
+            return
+        pairs = [(i, value) for i in counted if (value := labels[i]) is not None]
+        if pairs:
+            where = [i for i, _ in pairs]
+            delay = np.zeros(len(pairs))
+            values = [value for _, value in pairs]
+            model.count_labelled(encoded.take(where), values, delay, self._at.now)
+            model.activity.label = self._at.wall
+
+    def _count_met(
+        self, model: ModelVersion, encoded: Encoded, ts: Floats, met: Sequence[Met]
+    ) -> None:
+        """Count labels that waited; one that contradicts the task has waited in vain."""
+        faults = model.encoder.label_faults([value for _, value, _ in met])
+        model.orphaned += len(faults)
+        good = [one for i, one in enumerate(met) if i not in faults]
+        if good:
+            where = [i for i, _, _ in good]
+            delay = np.array([at for _, _, at in good]) - ts[where]
+            values = [value for _, value, _ in good]
+            model.count_labelled(encoded.take(where), values, delay, self._at.now)
+            model.activity.label = self._at.wall
+
+    def _predicted_again(self, model: ModelVersion, columns: Columns, again: Sequence[int]) -> None:
+        """Ignore repeated predictions, but not a label that comes with one."""
+        labels = columns.label
+        labelled = [i for i in again if labels is not None and labels[i] is not None]
+        self._repeat(model, len(again) - len(labelled))
+        if labelled:
+            self._label(model, columns.take(labelled))
+
+    def _label(self, model: ModelVersion, columns: Columns) -> None:
+        """Join labels that name their version."""
+        labels = self._label_entries(columns)
+        found = self._models.store.label(
+            model.owner, labels, self._at.now, revise=model.settings.labels.revise
+        )
+        self._labelled([model], model, found, labels)
+
+    def _label_any(self, name: str, columns: Columns) -> None:
+        """Join labels that name no version."""
+        now = self._at.now
+        versions = self._models.versions(name)
+        settings = self._models.settings.for_model(name)
+        if settings.join:
+            faults = _common_faults(versions, columns)
+        else:
+            fault = ("label", "joining is off for this model: send it with its prediction")
+            faults = dict.fromkeys(range(len(columns)), fault)
+        columns = self._reject(columns, faults)
+        latest = self._models.latest(name, now) if len(columns) else None
+        if latest is None:
+            if len(columns):
+                self._models.over("max_models", len(columns), name)
+            return
+        labels = self._label_entries(columns)
+        found = self._models.store.label_any(
+            [model.owner for model in versions],
+            self._models.wild(name),
+            labels,
+            now,
+            revise=settings.labels.revise,
+        )
+        latest.activity.seen = now
+        self._labelled(versions, latest, found, labels)
+
+    def _label_entries(self, columns: Columns) -> LabelEntries:
+        assert columns.id is not None and columns.label is not None
+        ids = [str(key) for key in columns.id]
+        values = [value for value in columns.label if value is not None]
+        return LabelEntries(ids, values, self._times(columns.ts, len(columns)).tolist())
+
+    def _labelled(
+        self,
+        versions: Sequence[ModelVersion],
+        latest: ModelVersion,
+        found: Labelled,
+        labels: LabelEntries,
+    ) -> None:
+        """Count labels that met their predictions, and repeats."""
+        models = {model.owner.number: model for model in versions}
+        for matches in found.matches:
+            model = models[matches.owner.number]
+            model.count_matches(matches, labels.values, labels.ts, self._at.now)
+            model.activity.label = self._at.wall
+        self._repeat(latest, len(found.duplicates))
+
+    def _repeat(self, model: ModelVersion, events: int) -> None:
+        model.duplicates += events
+        self.outcome.duplicates += events
+        self.outcome.accepted -= events
+
+    def _reject(self, columns: Columns, faults: Faults) -> Columns:
+        """Reject the events that have faults; return the others."""
+        self.outcome.accepted -= len(faults)
+        self.outcome.rejected += [Rejection(columns.at[i], *fault) for i, fault in faults.items()]
+        return columns.take([i for i in range(len(columns)) if i not in faults])
+
+    def _times(self, ts: Floats | None, size: int) -> Floats:
+        """Return event times: the arrival where there is none, and never far in the future."""
+        wall = self._at.wall
+        if ts is None:
+            return np.full(size, wall)
+        times = np.where(np.isnan(ts), wall, ts)
+        ahead = times > wall + MAX_AHEAD_SECONDS
+        self._models.clamped += int(np.count_nonzero(ahead))
+        return np.where(ahead, wall, times)
+
+
+def _predicts(columns: Columns) -> NDArray[np.bool_]:
+    """Return which events carry a prediction."""
+    predicts = np.zeros(len(columns), bool)
+    for column in (columns.prediction, columns.scores):
+        if column is not None:
+            predicts |= np.array([value is not None for value in column], bool)
+    if columns.score is not None:
+        predicts |= ~np.isnan(columns.score)
+    return predicts
+
+
+def _groups(
+    columns: Columns, predicts: NDArray[np.bool_]
+) -> list[tuple[tuple[str, str | None], Sequence[int]]]:
+    """Return the positions of each (model, version); version ``None`` is a label without one."""
+    size = len(columns)
+    versions = columns.version
+    if size and (predicts.all() or not predicts.any()) and len(set(columns.model)) == 1:
+        only = {None} if versions is None else set(versions)
+        if len(only) == 1:
+            version = next(iter(only)) or (DEFAULT_VERSION if predicts[0] else None)
+            return [((columns.model[0], version), range(size))]
+    groups: dict[tuple[str, str | None], list[int]] = {}
+    for i, (model, predicting) in enumerate(zip(columns.model, predicts.tolist(), strict=True)):
+        version = None if versions is None else versions[i]
+        if version is None and predicting:
+            version = DEFAULT_VERSION
+        groups.setdefault((model, version), []).append(i)
+    # Labels without a version come last, when the predictions of this body are known.
+    return sorted(groups.items(), key=lambda item: item[0][1] is None)
+
+
+def _common_faults(versions: Sequence[ModelVersion], columns: Columns) -> Faults:
+    """Return the labels that contradict every version there is."""
+    assert columns.label is not None
+    common: Faults | None = None
+    for model in versions:
+        if model.encoder.task is None:
+            return {}
+        faults = model.encoder.label_faults(columns.label)
+        common = faults if common is None else {i: f for i, f in common.items() if i in faults}
+    return common or {}

@@ -1,0 +1,232 @@
+"""One model version: what is known of it, and how its events become rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.config import ModelSettings, WindowSpec
+from exporter.counts import Counts
+from exporter.encode import Encoded, Encoder, Faults, Remembered
+from exporter.events import Value
+from exporter.ingest.columns import Columns, Features
+from exporter.join import Matches
+from exporter.limits import Decision
+from exporter.rows import ABSENT, Floats, Labels, Predictions
+from exporter.schema import Schema
+from exporter.slots import Owner
+
+
+@dataclass
+class Activity:
+    """When a model version was last heard of; Unix seconds, ``seen`` on the monotonic clock."""
+
+    seen: float
+    prediction: float | None = None
+    label: float | None = None
+
+
+@dataclass
+class ModelVersion:
+    """The state of one (model, version)."""
+
+    name: str
+    version: str
+    settings: ModelSettings
+    windows: Sequence[WindowSpec]
+    owner: Owner
+    activity: Activity
+    encoder: Encoder = field(init=False)
+    counts: Counts | None = None
+    duplicates: int = 0
+    orphaned: int = 0
+    """Labels without a version that expired while this was the model's latest version."""
+    decisions: list[Decision] = field(default_factory=list)
+    over_features: int = 0
+    """Events with features over the bound."""
+    _seen: Schema | None = None
+
+    def __post_init__(self) -> None:
+        self.encoder = Encoder(self.settings)
+
+    def configure(self, settings: ModelSettings, windows: Sequence[WindowSpec], now: float) -> None:
+        """Take new settings; other windows start anew, the totals stay."""
+        self.settings = settings
+        self.windows = windows
+        self.encoder.configure(settings)
+        self.decisions = []
+        if self.counts is not None:
+            self._counts(now).configure(windows, settings.per_class, now)
+
+    def over_by_reason(self) -> dict[str, int]:
+        """Return how many events were over a bound of this model, by reason."""
+        return {"max_features": self.over_features, "max_classes": self.encoder.over_classes}
+
+    def faults(self, columns: Columns, predicts: NDArray[np.bool_]) -> Faults:
+        """Return the events that contradict what is known of this model, by position."""
+        self.encoder.learn_task(columns, predicts)
+        faults = self.encoder.faults(columns, predicts)
+        if not self.settings.join and columns.label is not None:
+            for i in np.flatnonzero(~predicts).tolist():
+                faults.setdefault(
+                    i, ("label", "joining is off for this model: send it with its prediction")
+                )
+        return faults
+
+    def encode(self, columns: Columns) -> Encoded:
+        """Return predictions as numbers, and learn their classes and features."""
+        encoded = self.encoder.predictions(columns)
+        self._learn_features(columns.features)
+        return encoded
+
+    def count_predictions(self, columns: Columns, encoded: Encoded, now: float) -> None:
+        """Count new predictions."""
+        if not len(columns):
+            return
+        rows = Predictions(
+            size=len(columns),
+            code=encoded.code,
+            value=encoded.value,
+            scores=encoded.scores,
+            latency=columns.latency,
+            features=self._feature_columns(columns.features, len(columns)),
+        )
+        self._counts(now).add(rows, None, now)
+        self.activity.seen = now
+
+    def count_labelled(
+        self, encoded: Encoded, values: Sequence[Value], delay: Floats, now: float
+    ) -> None:
+        """Count predictions whose labels are there with them; ``delay`` is in seconds."""
+        if values:
+            self._count_labels(encoded.code, encoded.value, encoded.extra, values, delay, now)
+
+    def count_matches(
+        self, matches: Matches, values: Sequence[Value], ts: Sequence[float], now: float
+    ) -> None:
+        """Count labels that met the predictions in ``matches``."""
+        delay = np.array([ts[i] for i in matches.at]) - matches.ts
+        extra: list[Remembered | None] | None = matches.extra or None
+        self._count_labels(
+            matches.code.astype(np.int64),
+            matches.value,
+            extra,
+            [values[i] for i in matches.at],
+            delay,
+            now,
+        )
+
+    def _count_labels(
+        self,
+        code: NDArray[np.int64] | None,
+        value: Floats | None,
+        extra: Sequence[Remembered | None] | None,
+        values: Sequence[Value],
+        delay: Floats,
+        now: float,
+    ) -> None:
+        label, truth, names = self.encoder.labels(values)
+        rows = Labels(
+            size=len(values), value=value, truth=truth, delay=np.maximum(delay, 0.0), label=label
+        )
+        if label is not None and code is not None:
+            rows.code = code
+            rows.correct = self._correct(code, label, extra, names)
+            rows.scores = self._remembered_scores(extra)
+            if value is not None and np.isnan(value).all():
+                rows.value = None
+        self._counts(now).add(None, rows, now)
+        self.activity.seen = now
+
+    def _correct(
+        self,
+        code: NDArray[np.int64],
+        label: NDArray[np.int64],
+        extra: Sequence[Remembered | None] | None,
+        names: Sequence[str | None] | None,
+    ) -> NDArray[np.bool_]:
+        """Return where prediction and label agree, by their true names where they have no code."""
+        correct: NDArray[np.bool_] = code == label
+        if names is not None and extra is not None:
+            for i in np.flatnonzero(correct).tolist():
+                remembered = extra[i]
+                if names[i] is not None and remembered is not None:
+                    correct[i] = names[i] == remembered.name
+        return correct
+
+    def _remembered_scores(self, extra: Sequence[Remembered | None] | None) -> Floats | None:
+        """Return the class probabilities that were remembered, as wide as there are classes."""
+        if extra is None or not any(one is not None and one.scores is not None for one in extra):
+            return None
+        assert self.encoder.schema is not None
+        matrix = np.zeros((len(extra), len(self.encoder.schema.classes)))
+        for i, one in enumerate(extra):
+            if one is None or one.scores is None:
+                matrix[i] = np.nan
+            else:
+                row = np.frombuffer(one.scores, np.float64)
+                matrix[i, : len(row)] = row
+        return matrix
+
+    def _counts(self, now: float) -> Counts:
+        """Return the counts, brought up to the classes and features that are known by now."""
+        schema = self.encoder.schema
+        assert schema is not None
+        if self.counts is None:
+            self.counts = Counts(schema, self.windows, now, per_class=self.settings.per_class)
+            self._seen = schema
+        elif schema is not self._seen:
+            self.counts.evolve(schema, now)
+            self._seen = schema
+        return self.counts
+
+    def _learn_features(self, features: Features | None) -> None:
+        if features is None:
+            return
+        assert self.encoder.schema is not None
+        known = set(self.encoder.schema.features)
+        if isinstance(features, dict):
+            names = set(features)
+        else:
+            names = set().union(*(row for row in features if row))  # type: ignore[arg-type]
+        if not names <= known:
+            over = self.encoder.add_features(sorted(names - known))
+            self._drop_features(features, set(over))
+
+    def _drop_features(self, features: Features, over: set[str]) -> None:
+        """Count the events that carried features over the bound."""
+        if not over:
+            return
+        if isinstance(features, dict):
+            self.over_features += len(next(iter(features.values())))
+        else:
+            rows = chain(row for row in features if isinstance(row, dict))
+            self.over_features += sum(1 for row in rows if not over.isdisjoint(row))
+
+    def _feature_columns(
+        self, features: Features | None, size: int
+    ) -> dict[str, Sequence[Any]] | None:
+        """Return one column for each known feature."""
+        if features is None:
+            return None
+        assert self.encoder.schema is not None
+        names = self.encoder.schema.features
+        if isinstance(features, dict):
+            return {name: features.get(name, [None] * size) for name in names}
+        if None in features:
+            rows: list[Any] = [{} if row is None else row for row in features]
+            gaps = [i for i, row in enumerate(features) if row is None]
+        else:
+            rows, gaps = list(features), []
+        columns: dict[str, Sequence[Any]] = {}
+        for name in names:
+            column = [row.get(name) for row in rows]
+            for i in gaps:
+                column[i] = ABSENT
+            columns[name] = column
+        return columns

@@ -1,0 +1,88 @@
+"""The monitor: what the rest of the house uses to count events and to read what was counted.
+
+One at a time: whoever counts or reads holds :attr:`Monitor.lock`. Time is given, never read.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from threading import Lock
+from typing import Final
+
+from exporter.config import Settings
+from exporter.events import Rejection
+from exporter.ingest.columns import Columns
+from exporter.intake import Intake, Moment, Outcome
+from exporter.limits import decide
+from exporter.model import ModelVersion
+from exporter.models import Models
+
+log = logging.getLogger("modelmeter")
+
+SWEEP_SECONDS: Final = 10.0
+"""How often idle models are looked for."""
+
+
+class Monitor:
+    """All models, and when what is due."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.lock = Lock()
+        self.models = Models(settings)
+        self._swept = self._decided = -math.inf
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.models.settings
+
+    def ingest(self, columns: Columns, rejected: Sequence[Rejection], at: Moment) -> Outcome:
+        """Count the events of one body; ``rejected`` are those its format found wanting."""
+        return Intake(self.models, at).take(columns, rejected)
+
+    def tick(self, now: float) -> None:
+        """Fold what waits; when they are due, make decisions and let idle models go.
+
+        Takes the lock itself, and for one model at a time, so that events are not held up for long.
+        """
+        with self.lock:
+            self.models.store.table.expire(now)
+        deciding = now - self._decided >= self.settings.decision_interval
+        for model in self.models:
+            with self.lock:
+                if model.counts is not None:
+                    model.counts.flush(now)
+                    if deciding:
+                        self._decide(model, now)
+        if deciding:
+            self._decided = now
+        if now - self._swept >= SWEEP_SECONDS:
+            self._swept = now
+            with self.lock:
+                self.models.sweep(now)
+
+    def delete(self, name: str, version: str | None = None) -> int:
+        """Forget a model, or one version of it; return how many versions went."""
+        gone = [m for m in self.models.versions(name) if version in (None, m.version)]
+        for model in gone:
+            self.models.remove(model)
+        return len(gone)
+
+    def configure(self, settings: Settings, now: float) -> None:
+        """Take new settings; the number of ids kept (``join.max_pending``) stays as it was."""
+        self.models.settings = settings
+        self.models.store.table.ttl = settings.join.ttl
+        for model in self.models:
+            model.configure(settings.for_model(model.name), settings.windows, now)
+        self._decided = -math.inf
+
+    def _decide(self, model: ModelVersion, now: float) -> None:
+        if model.counts is None:
+            return
+        if model.counts.adapt(now):
+            log.info("score edges adapted: model %s version %s", model.name, model.version)
+        versions = len(self.models.versions(model.name))
+        windows = model.counts.all_windows(now)
+        model.decisions = decide(windows, model.settings.limits, versions, self.settings)

@@ -1,0 +1,165 @@
+"""Aligned rings of panes: a window is a sum.
+
+Rows fold into one open pane. Panes close on aligned boundaries and never change again; those of
+longer windows gather the panes of the shortest. A closed pane is kept sparse: most bins are empty.
+Time is always given, never read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from exporter.layout import Layout, Sparse, sparse, total
+from exporter.registry import Floats
+from exporter.rows import Labels, select
+
+PANES: Final = 60
+"""A window is made of at least this many panes."""
+
+
+@dataclass
+class _Ring:
+    """The panes of one window; ``ratio`` shortest panes make one of its own."""
+
+    ratio: int
+    length: int
+    width: float
+    open: Floats
+    closed: deque[tuple[int, Sparse]] = field(default_factory=deque)
+    cached: Floats | None = None
+
+    def gather(self, index: int, after: int, pane: Floats) -> None:
+        """Take the shortest pane ``index`` in; ``after`` is the one that is open now."""
+        self.open += pane
+        if after // self.ratio > index // self.ratio and self.open.any():
+            self.closed.append((index // self.ratio, sparse(self.open)))
+            self.open[:] = 0.0
+            self.cached = None
+
+    def drop_older(self, index: int) -> None:
+        """Forget the panes that have left the window, ``index`` being the shortest one open."""
+        oldest = index // self.ratio - self.length
+        while self.closed and self.closed[0][0] < oldest:
+            self.closed.popleft()
+            self.cached = None
+
+    def sum(self) -> Floats:
+        """Return the sum of the closed panes and of those gathered since."""
+        if self.cached is None:
+            self.cached = total((pane for _, pane in self.closed), len(self.open))
+        return self.cached + self.open
+
+
+class Panes:
+    """The panes of all time windows of one model version."""
+
+    def __init__(self, layout: Layout, windows: dict[str, float], now: float) -> None:
+        """``windows`` are names with their lengths in seconds."""
+        self.layout = layout
+        self.born = now
+        ordered = sorted(windows.items(), key=lambda item: item[1])
+        self.width = ordered[0][1] / PANES if ordered else 1.0
+        self._rings: dict[str, _Ring] = {}
+        ratio = 1
+        for name, seconds in ordered:
+            # A longer pane is a multiple of the next shorter, so that all boundaries align.
+            ratio *= max(1, math.floor(seconds / PANES / (self.width * ratio) + 1e-9))
+            width = self.width * ratio
+            length = math.ceil(seconds / width - 1e-9)
+            self._rings[name] = _Ring(ratio, length, width, layout.zero())
+        self._open = layout.zero()
+        self._index = self._place(now)
+
+    def add(self, summary: Floats, now: float) -> None:
+        """Add a summary to the pane that is open at ``now``."""
+        self.advance(now)
+        self._open += summary
+
+    def advance(self, now: float) -> None:
+        """Close the panes that ended before ``now``; a clock that went back closes none."""
+        index = self._place(now)
+        if index <= self._index:
+            return
+        for ring in self._rings.values():
+            ring.gather(self._index, index, self._open)
+            ring.drop_older(index)
+        self._open[:] = 0.0
+        self._index = index
+
+    def window(self, name: str, now: float) -> tuple[Floats, float]:
+        """Return the sum of the window ``name`` at ``now``, and the seconds that it spans."""
+        self.advance(now)
+        ring = self._rings[name]
+        start = (self._index // ring.ratio - ring.length) * ring.width
+        return ring.sum() + self._open, max(0.0, now - max(start, self.born))
+
+    def carry(self, after: Layout) -> None:
+        """Carry every pane over to another layout."""
+        before, self.layout = self.layout, after
+        self._open = before.carry(self._open, after)
+        for ring in self._rings.values():
+            ring.open = before.carry(ring.open, after)
+            ring.closed = deque(
+                (index, sparse(before.carry(total([pane], before.size), after)))
+                for index, pane in ring.closed
+            )
+            ring.cached = None
+
+    def _place(self, now: float) -> int:
+        return math.floor(now / self.width)
+
+
+class CountPanes:
+    """The panes of a window over the last so many labels."""
+
+    def __init__(self, layout: Layout, labels: int, now: float) -> None:
+        self.layout = layout
+        self._room = max(1, labels // PANES)
+        self._open = layout.zero()
+        self._filled = 0
+        self._since = now
+        self._closed: deque[tuple[float, Sparse]] = deque(maxlen=math.ceil(labels / self._room))
+        self._cached: Floats | None = None
+
+    def add(self, rows: Labels, now: float) -> None:
+        """Add joined labels, in order."""
+        done = 0
+        while done < rows.size:
+            if self._filled == 0:
+                self._since = now
+            taken = min(self._room - self._filled, rows.size - done)
+            part = rows if taken == rows.size else select(rows, np.arange(done, done + taken))
+            self._open += self.layout.fold(None, part)
+            self._filled += taken
+            done += taken
+            if self._filled == self._room:
+                self._close()
+
+    def window(self, now: float) -> tuple[Floats, float]:
+        """Return the sum of the window at ``now``, and the seconds that it spans."""
+        if self._cached is None:
+            self._cached = total((pane for _, pane in self._closed), self.layout.size)
+        since = self._closed[0][0] if self._closed else self._since
+        return self._cached + self._open, max(0.0, now - since)
+
+    def carry(self, after: Layout) -> None:
+        """Carry every pane over to another layout."""
+        before, self.layout = self.layout, after
+        self._open = before.carry(self._open, after)
+        carried = [
+            (since, sparse(before.carry(total([pane], before.size), after)))
+            for since, pane in self._closed
+        ]
+        self._closed = deque(carried, maxlen=self._closed.maxlen)
+        self._cached = None
+
+    def _close(self) -> None:
+        self._closed.append((self._since, sparse(self._open)))
+        self._open = self.layout.zero()
+        self._filled = 0
+        self._cached = None

@@ -1,0 +1,117 @@
+"""The service behind the routes: settings that can be reloaded, the monitor, and the scraper.
+
+Routes know this and nothing deeper; ``app`` builds it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from exporter.collectors.own import OwnCollector, Requests
+from exporter.collectors.totals import TotalsCollector
+from exporter.collectors.windows import WindowsCollector
+from exporter.config import ConfigError, Settings
+from exporter.ingest import decode
+from exporter.ingest.columns import Columns, check
+from exporter.intake import Moment, Outcome
+from exporter.monitor import Monitor
+from exporter.rate import RateLimit
+from exporter.scrape import Collector, Scraper
+
+log = logging.getLogger("modelmeter")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time: seconds that never step, and Unix seconds that may."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+
+    def moment(self) -> Moment:
+        """Return the time on both clocks."""
+        return Moment(self.monotonic(), self.wall())
+
+
+class TooFast(Exception):
+    """More events than the configured rate; ``retry_after`` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("more events than max_events_per_second")
+        self.retry_after = retry_after
+
+
+@dataclass
+class Service:
+    """All parts of a running modelmeter."""
+
+    settings: Settings
+    clock: Clock
+    read_settings: Callable[[], Settings] | None = None
+    more_collectors: Sequence[Collector] = ()
+    requests: Requests = field(default_factory=Requests)
+    stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self.monitor = Monitor(self.settings)
+        self.rate = RateLimit(self.settings.max_events_per_second)
+        self._reloading = threading.Lock()
+        now = self.clock.monotonic
+        self.scraper = Scraper(
+            [
+                WindowsCollector(self.monitor, now),
+                TotalsCollector(self.monitor, now),
+                *self.more_collectors,
+                OwnCollector(self.monitor, self.requests),
+            ],
+            lambda: self.settings.max_series,
+            self._series_dropped,
+        )
+
+    def ingest(self, media_type: str, body: bytes, model: str | None) -> Outcome:
+        """Count the events of a body.
+
+        Raises ``BodyError`` when the body is not what its type says, and :class:`TooFast`.
+        """
+        columns, rejected = check(decode(media_type, body), model or self.settings.single_model)
+        self._keep_rate(columns)
+        with self.monitor.lock:
+            return self.monitor.ingest(columns, rejected, self.clock.moment())
+
+    def reload(self) -> None:
+        """Read the settings anew; raises ``ConfigError`` and keeps the old ones if they are bad."""
+        if self.read_settings is None:
+            return
+        with self._reloading:
+            try:
+                settings = self.read_settings()
+            except ConfigError as error:
+                self.requests.reload_successful = False
+                log.error("configuration not reloaded, the old one stays: %s", error)
+                raise
+            self._apply(settings)
+
+    def _apply(self, settings: Settings) -> None:
+        for key in ("listen_address", "model_server", "data_dir"):
+            if getattr(settings, key) != getattr(self.settings, key):
+                log.warning("%s has changed: that needs a restart", key)
+        if settings.join.max_pending != self.settings.join.max_pending:
+            log.warning("join.max_pending has changed: that needs a restart")
+        with self.monitor.lock:
+            self.settings = settings
+            self.rate = RateLimit(settings.max_events_per_second)
+            self.monitor.configure(settings, self.clock.monotonic())
+        self.requests.reload_successful = True
+        log.info("configuration reloaded")
+
+    def _keep_rate(self, columns: Columns) -> None:
+        wait = self.rate.take(len(columns), self.clock.monotonic())
+        if wait > 0:
+            raise TooFast(wait)
+
+    def _series_dropped(self, count: int) -> None:
+        with self.monitor.lock:
+            self.monitor.models.dropped["max_series"] += count

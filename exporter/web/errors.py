@@ -1,0 +1,64 @@
+"""One shape for every error: ``{"error": …, "detail": […]}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from exporter.collectors.own import Requests
+
+
+class Refused(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        detail: Sequence[Any] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.detail = list(detail)
+        self.headers = dict(headers or {})
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The error as it is answered."""
+        return {"error": self.error, "detail": self.detail}
+
+
+def install(app: FastAPI, requests: Requests) -> None:
+    """Let every error of ``app`` be answered in the one shape, and counted."""
+
+    def answer(
+        status: int, error: str, detail: list[Any], headers: Mapping[str, str] | None
+    ) -> JSONResponse:
+        requests.refused[status] += 1
+        return JSONResponse({"error": error, "detail": detail}, status, dict(headers or {}))
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> JSONResponse:
+        return answer(error.status, error.error, error.detail, error.headers)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        phrase = HTTPStatus(error.status_code).phrase
+        what = f"{phrase}: {request.method} {request.url.path}"
+        return answer(error.status_code, what, [], error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        detail = [
+            {"field": ".".join(map(str, fault["loc"])), "error": fault["msg"]}
+            for fault in error.errors()
+        ]
+        return answer(422, "the request is not valid", detail, None)
