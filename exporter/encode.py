@@ -299,7 +299,8 @@ class Encoder:
         if columns.scores is not None:
             best = [max(row, key=row.__getitem__) if row else None for row in columns.scores]
         else:
-            assert columns.score is not None and self.schema is not None
+            assert columns.score is not None
+            assert self.schema is not None
             pair = self._pair()
             best = [pair[above] for above in (columns.score >= self.schema.threshold).tolist()]
         return [b if value is None else value for value, b in zip(given, best, strict=True)]  # type: ignore[misc]

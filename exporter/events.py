@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 Task = Literal["binary", "multiclass", "regression"]
 Value = str | bool | int | float
@@ -32,10 +33,12 @@ MILLISECONDS_FROM: Final = 1e11
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*\Z")
 
 
-class Rejection(NamedTuple):
+@dataclass(frozen=True, order=True, slots=True)
+class Rejection:
     """Why one event of a body was not taken."""
 
     index: int
+    """Its place in the body."""
     field: str
     error: str
 

@@ -34,10 +34,14 @@ class Family(Metric):
         counts: Sequence[float],
         total: float,
     ) -> None:
-        """Add a histogram: ``counts`` per bin (the last without upper edge), ``total`` their sum."""
+        """Add a histogram: ``counts`` per bin, the last without upper edge; ``total`` their sum."""
         seen = 0.0
         for edge, count in zip((*edges, float("inf")), counts, strict=True):
             seen += count
-            self.add_sample(f"{self.name}_bucket", {**labels, "le": floatToGoString(edge)}, seen)
+            self.add_sample(f"{self.name}_bucket", {**labels, "le": _le(edge)}, seen)
         self.add_sample(f"{self.name}_count", dict(labels), seen)
         self.add_sample(f"{self.name}_sum", dict(labels), float(total))
+
+
+def _le(edge: float) -> str:
+    return str(floatToGoString(edge))  # type: ignore[no-untyped-call]

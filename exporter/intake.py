@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from exporter.encode import Encoded, Faults
 from exporter.events import DEFAULT_VERSION, MAX_AHEAD_SECONDS, Rejection, Value
 from exporter.ingest.columns import Columns, Floats
-from exporter.join import Labelled, LabelEntries
+from exporter.join import LabelEntries, Labelled
 from exporter.model import ModelVersion
 from exporter.models import Models
 from exporter.slots import Entries
@@ -189,7 +189,8 @@ class Intake:
         self._labelled(versions, latest, found, labels)
 
     def _label_entries(self, columns: Columns) -> LabelEntries:
-        assert columns.id is not None and columns.label is not None
+        assert columns.id is not None
+        assert columns.label is not None
         ids = [str(key) for key in columns.id]
         values = [value for value in columns.label if value is not None]
         return LabelEntries(ids, values, self._times(columns.ts, len(columns)).tolist())

@@ -193,7 +193,7 @@ class ModelVersion:
         if isinstance(features, dict):
             names = set(features)
         else:
-            names = set().union(*(row for row in features if row))  # type: ignore[arg-type]
+            names = set().union(*(row for row in features if row))
         if not names <= known:
             over = self.encoder.add_features(sorted(names - known))
             self._drop_features(features, set(over))

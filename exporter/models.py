@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
 
 from exporter.config import Settings
 from exporter.events import DEFAULT_VERSION

@@ -145,7 +145,8 @@ def metric(
     """Register ``value(window)``: a window's value, or ``None`` where it is undefined.
 
     It returns an :mod:`exporter.estimates` object or a number; with ``labels``, a mapping from the
-    label's value (or a tuple of them) to a number. Metrics of ``labels`` are shown for count windows too.
+    label's value (or a tuple of them) to a number. Metrics ``on`` labels are shown for count
+    windows too.
     """
 
     def register(value: Function) -> Function:

@@ -14,7 +14,6 @@ from typing import Protocol
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client import generate_latest as text
 from prometheus_client.metrics_core import Metric
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
 from exporter.families import Family
@@ -114,7 +113,7 @@ def render(families: list[Metric], accept: str, encoding: str) -> tuple[bytes, d
         if wants_openmetrics(accept)
         else (text, CONTENT_TYPE_PLAIN_0_0_4)
     )
-    body: bytes = write(_Once(families))  # type: ignore[operator]
+    body: bytes = write(_Once(families))
     headers = {"content-type": content_type, "vary": "Accept, Accept-Encoding"}
     if _quality(encoding, "gzip") > 0:
         return gzip.compress(body, 1), {**headers, "content-encoding": "gzip"}

@@ -14,6 +14,7 @@ from exporter.collectors.own import OwnCollector, Requests
 from exporter.collectors.totals import TotalsCollector
 from exporter.collectors.windows import WindowsCollector
 from exporter.config import ConfigError, Settings
+from exporter.events import Rejection
 from exporter.ingest import decode
 from exporter.ingest.columns import Columns, check
 from exporter.intake import Moment, Outcome
@@ -22,6 +23,10 @@ from exporter.rate import RateLimit
 from exporter.scrape import Collector, Scraper
 
 log = logging.getLogger("modelmeter")
+
+
+Events = tuple[Columns, list[Rejection]]
+"""The good events of a body, and why the others are not."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +76,17 @@ class Service:
             self._series_dropped,
         )
 
-    def ingest(self, media_type: str, body: bytes, model: str | None) -> Outcome:
-        """Count the events of a body.
+    def read(self, media_type: str, body: bytes, model: str | None) -> Events:
+        """Return the events of a body, checked; raises ``BodyError`` and :class:`TooFast`."""
+        events = check(decode(media_type, body), model or self.settings.single_model)
+        wait = self.rate.take(len(events[0]), self.clock.monotonic())
+        if wait > 0:
+            raise TooFast(wait)
+        return events
 
-        Raises ``BodyError`` when the body is not what its type says, and :class:`TooFast`.
-        """
-        columns, rejected = check(decode(media_type, body), model or self.settings.single_model)
-        self._keep_rate(columns)
-        with self.monitor.lock:
-            return self.monitor.ingest(columns, rejected, self.clock.moment())
+    def count(self, events: Events) -> Outcome:
+        """Count events; whoever calls this holds the monitor's lock."""
+        return self.monitor.ingest(*events, self.clock.moment())
 
     def reload(self) -> None:
         """Read the settings anew; raises ``ConfigError`` and keeps the old ones if they are bad."""
@@ -106,11 +113,6 @@ class Service:
             self.monitor.configure(settings, self.clock.monotonic())
         self.requests.reload_successful = True
         log.info("configuration reloaded")
-
-    def _keep_rate(self, columns: Columns) -> None:
-        wait = self.rate.take(len(columns), self.clock.monotonic())
-        if wait > 0:
-            raise TooFast(wait)
 
     def _series_dropped(self, count: int) -> None:
         with self.monitor.lock:

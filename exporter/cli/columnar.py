@@ -4,6 +4,7 @@ import datetime
 import decimal
 import math
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 from exporter.cli.recorded import DataError, Row, dump
@@ -12,37 +13,35 @@ from exporter.cli.tables import GROUPS, event, plan
 BATCH_ROWS = 8192
 
 
-def read(path: str, form: str) -> tuple[int, Iterator[Row]]:
-    """Return how many rows a file has, and the rows. Raises DataError and OSError."""
+def read(path: str, form: str, stack: ExitStack) -> tuple[int, Iterator[Row]]:
+    """Return how many rows a file has, and the rows, until ``stack`` closes it.
+
+    Raises DataError and OSError.
+    """
     try:
         import pyarrow  # noqa: PLC0415
     except ImportError:
         message = "reading Parquet and Arrow needs pyarrow: pip install 'modelmeter[arrow]'"
         raise DataError(message) from None
+    source = stack.enter_context(pyarrow.OSFile(path))
     try:
-        opened = _parquet(path) if form == "parquet" else _arrow(path)
+        count, columns, batches = (_parquet if form == "parquet" else _arrow)(source)
     except pyarrow.ArrowInvalid as error:
-        raise DataError(f"{path}: not {form.capitalize()}: {error}") from None
-    count, columns, batches = opened
-    try:
-        meanings = plan(columns, wholes=GROUPS)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    return count, _rows(meanings, batches)
+        raise DataError(f"not {form.capitalize()}: {error}") from None
+    return count, _rows(plan(columns, wholes=GROUPS), batches)
 
 
-def _parquet(path: str) -> tuple[int, list[str], Iterator[Any]]:
+def _parquet(source: Any) -> tuple[int, list[str], Iterator[Any]]:
     from pyarrow import parquet  # noqa: PLC0415
 
-    file = parquet.ParquetFile(path)
+    file = parquet.ParquetFile(source)
     return file.metadata.num_rows, file.schema_arrow.names, file.iter_batches(BATCH_ROWS)
 
 
-def _arrow(path: str) -> tuple[int, list[str], Iterator[Any]]:
+def _arrow(source: Any) -> tuple[int, list[str], Iterator[Any]]:
     """Return the batches of an Arrow file or stream; both are called so."""
     import pyarrow  # noqa: PLC0415
 
-    source = pyarrow.memory_map(path)
     try:
         table = pyarrow.ipc.open_file(source).read_all()
     except pyarrow.ArrowInvalid:

@@ -25,6 +25,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=34, width=100)
+        self._action_max_length = 16  # argparse forgets that commands are indented twice
 
 
 def add_process_flags(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import json
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
@@ -34,7 +35,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """The rows of a file, and how much of it has been read, from 0 to 1."""
+    """The rows of an open file, and how much of it has been read, from 0 to 1."""
 
     rows: Iterator[Row]
     fraction: Callable[[], float]
@@ -49,24 +50,25 @@ def format_of(path: str) -> str:
     raise DataError(f"{path}: say which format it is with --format {'|'.join(FORMATS)}")
 
 
-def open_recording(path: str, form: str | None = None) -> Recording:
-    """Return the events of a file (``-`` is standard input). Raises DataError.
+@contextmanager
+def open_recording(path: str, form: str | None = None) -> Iterator[Recording]:
+    """Give the events of a file (``-`` is standard input) while it is open. Raises DataError.
 
     Rows are read as they are asked for; a JSON document alone is read as a whole.
     """
     form = form or ("ndjson" if path == "-" else format_of(path))
-    try:
-        if form in ("parquet", "arrow"):
-            return _columnar(path, form)
-        raw: IO[bytes] = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115
-        content: Any = gzip.GzipFile(fileobj=raw) if path.endswith(".gz") else raw
-        size = 0 if path == "-" else Path(path).stat().st_size
-        readers = {"ndjson": ndjson, "json": document, "csv": separated}
-        return Recording(
-            _told(path, readers[form](content)), lambda: raw.tell() / size if size else 0.0
-        )
-    except OSError as error:
-        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    with ExitStack() as stack:
+        try:
+            columnar = form in ("parquet", "arrow")
+            recording = (_columnar if columnar else _textual)(path, form, stack)
+        except (ValueError, OSError) as error:
+            raise DataError(f"{path}: {_reason(error)}") from None
+        yield Recording(_told(path, recording.rows), recording.fraction)
+
+
+def _reason(error: Exception) -> str:
+    strerror = getattr(error, "strerror", None)
+    return strerror.lower() if strerror else str(error)
 
 
 def _told(path: str, rows: Iterator[Row]) -> Iterator[Row]:
@@ -77,10 +79,24 @@ def _told(path: str, rows: Iterator[Row]) -> Iterator[Row]:
         raise DataError(f"{path}: {error}") from None
 
 
-def _columnar(path: str, form: str) -> Recording:
+def _textual(path: str, form: str, stack: ExitStack) -> Recording:
+    if path == "-":
+        raw: IO[bytes] = sys.stdin.buffer
+        size = 0
+    else:
+        raw = stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 - the stack closes it
+        size = Path(path).stat().st_size
+    content: Any = raw
+    if path.endswith(".gz"):
+        content = stack.enter_context(gzip.GzipFile(fileobj=raw))
+    readers = {"ndjson": ndjson, "json": document, "csv": separated}
+    return Recording(readers[form](content), lambda: raw.tell() / size if size else 0.0)
+
+
+def _columnar(path: str, form: str, stack: ExitStack) -> Recording:
     from exporter.cli import columnar  # noqa: PLC0415 - pyarrow is an extra, and heavy
 
-    count, rows = columnar.read(path, form)
+    count, rows = columnar.read(path, form, stack)
     done = 0
 
     def counted() -> Iterator[Row]:
@@ -89,7 +105,7 @@ def _columnar(path: str, form: str) -> Recording:
             done += 1
             yield row
 
-    return Recording(_told(path, counted()), lambda: done / count if count else 1.0)
+    return Recording(counted(), lambda: done / count if count else 1.0)
 
 
 def ndjson(content: IO[bytes]) -> Iterator[Row]:
@@ -111,9 +127,13 @@ def _is_utf8(body: bytes) -> bool:
 
 def separated(content: IO[bytes]) -> Iterator[Row]:
     """Return the rows of a CSV file with a header of field names."""
-    from exporter.cli.tables import csv_rows  # noqa: PLC0415
+    from exporter.cli.tables import csv_rows  # noqa: PLC0415 - it builds upon this module
 
-    return csv_rows(io.TextIOWrapper(content, encoding="utf-8-sig", newline=""))
+    lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
+    try:
+        yield from csv_rows(lines)
+    finally:
+        lines.detach()  # the file is closed by whoever opened it
 
 
 def document(content: IO[bytes]) -> Iterator[Row]:

@@ -1,6 +1,7 @@
 """``modelmeter replay``: recorded events, sent to a modelmeter."""
 
 import argparse
+import contextlib
 import math
 import sys
 import time
@@ -191,31 +192,34 @@ def replay(
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay a file and print what became of its events; return the exit status."""
-    try:
-        recording = open_recording(arguments.data, arguments.format)
-    except DataError as error:
-        print(error, file=sys.stderr)
-        return 2
-    headers = {"X-Model": arguments.model} if arguments.model else {}
-    sender = Sender(
+    tally = Tally()
+    problem = ""
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = open_recording(arguments.data, arguments.format)
+            recording = stack.enter_context(opened)
+        except DataError as error:
+            print(error, file=sys.stderr)
+            return 2
+        sender = stack.enter_context(contextlib.closing(_sender(arguments)))
+        try:
+            replay(recording, sender, tally, arguments)
+        except (SendError, DataError) as error:
+            problem = str(error)
+        except KeyboardInterrupt:
+            problem = "interrupted"
+    return _report(tally, problem)
+
+
+def _sender(arguments: argparse.Namespace) -> Sender:
+    return Sender(
         arguments.url,
-        headers=headers,
+        headers={"X-Model": arguments.model} if arguments.model else {},
         patience=arguments.retry_for,
         clock=time.monotonic,
         sleep=time.sleep,
         notice=lambda text: print(text, file=sys.stderr),
     )
-    tally = Tally()
-    problem = ""
-    try:
-        replay(recording, sender, tally, arguments)
-    except (SendError, DataError) as error:
-        problem = str(error)
-    except KeyboardInterrupt:
-        problem = "interrupted"
-    finally:
-        sender.close()
-    return _report(tally, problem)
 
 
 def _report(tally: Tally, problem: str) -> int:

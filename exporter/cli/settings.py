@@ -13,13 +13,12 @@ def flags(arguments: argparse.Namespace) -> dict[str, str | None]:
     return {f"--{name.replace('_', '-')}": value for name, value in vars(arguments).items()}
 
 
-def limit_metrics() -> tuple[str, ...]:
-    """Return the metrics that may have limits: gauges of quality with one value a window."""
-    from exporter import registry  # noqa: PLC0415 - numpy and all metrics, for these commands only
+def limit_metrics() -> frozenset[str]:
+    """Return the metrics that may have limits, without ``model_``."""
+    from exporter import decisions, registry  # noqa: PLC0415 - numpy and all metrics: for few commands
 
     registry.discover()
-    single = (metric for metric in registry.METRICS.values() if not metric.labels)
-    return tuple(sorted(metric.key for metric in single if metric.group == "quality"))
+    return decisions.limit_metrics()
 
 
 def load(arguments: argparse.Namespace) -> config.Settings:

@@ -72,7 +72,7 @@ class OwnCollector:
         )
         yield _each(
             "modelmeter_series_dropped_total",
-            "Events (for max_series: series) over a bound, accepted but without series of their own.",
+            "Events (for max_series: series) over a bound: accepted, without series of their own.",
             "reason",
             {name: dropped[name] for name in (*BOUNDS, *sorted(dropped))},
         )

@@ -42,7 +42,6 @@ class WindowsCollector:
             "gauge",
             "bound",
         )
-        yield _span(views)
         for metric in METRICS.values():
             family = Family(
                 metric.name, metric.help, "summary" if metric.summary else "gauge", metric.group
@@ -87,16 +86,6 @@ def _add(
             family.add({**labels, **names}, one)
     elif value is not None:
         family.add(labels, value)
-
-
-def _span(views: Iterable[_View]) -> Family:
-    family = Family(
-        "model_window_span_seconds", "Seconds that the window really covers.", "gauge", "volume"
-    )
-    for view in views:
-        for spec, window in view.windows:
-            family.add({**view.labels, "window": spec.name}, window.span)
-    return family
 
 
 def _limits(views: Iterable[_View]) -> Iterable[Family]:

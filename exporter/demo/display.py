@@ -39,13 +39,12 @@ def bar(share: float, width: int = _BAR_WIDTH) -> str:
 
 
 def summary(progress: Progress, windows: tuple[str, ...]) -> str:
-    """Return the summary as one line."""
+    """Return the summary as one line, what matters first: a narrow terminal cuts the rest."""
     parts = (
-        _time(progress),
-        phase_name(progress.phase),
-        f"{progress.predictions} predictions, {progress.labels} labels",
+        f"{_time(progress)} {phase_name(progress.phase)}",
         f"accuracy {_accuracy(progress.accuracy, windows)}",
         progress.alerts,
+        f"{progress.predictions} predictions, {progress.labels} labels",
     )
     return " | ".join(parts)
 

@@ -13,7 +13,7 @@ THRESHOLD = 0.5
 WEATHER = ("clear", "misty", "light rain or snow", "heavy rain or snow")
 MEASURES = ("temperature_celsius", "humidity_percent", "wind_kmh")
 
-_RIDGE = 0.5
+_RIDGE = 0.1
 _NEWTON_STEPS = 30
 _CONVERGED = 1e-9
 

@@ -10,10 +10,10 @@ from exporter.demo.traffic import REQUESTS_PER_SECOND
 from exporter.demo.webhook import Inbox
 from exporter.demo.world import CHANGE, RECOVERY
 
-_STORY = f"""\
-Bike sharing in Washington D.C.: {REQUESTS_PER_SECOND:.0f} times a second a model is asked whether
-the coming hour will be busy. The truth follows seconds later, for {NEVER_LABELLED:.0%} of the hours
-never. modelmeter joins both, and holds the model to a limit: accuracy at least {ACCURACY_LIMIT}.\
+_STORY = """\
+Bike sharing in Washington D.C.: {rate:.0f} times a second a model is asked whether the coming hour
+will be busy. The truth about an hour follows seconds later, for {never:.0%} of them never.
+modelmeter joins both, and holds the model to a limit: accuracy at least {limit}.
 """
 _GRAPH = "/graph?g0.expr=model_accuracy_ratio&g0.tab=0&g0.range_input=5m"
 
@@ -28,7 +28,8 @@ def starting(tools: Tools) -> str:
 
 def introduction(programs: stack.Stack, times: Schedule, duration: float | None) -> str:
     """Return the story, the addresses, and what is to be expected."""
-    lines = ["", _STORY, *_addresses(programs), "", *_remarks(programs.tools, duration)]
+    story = _STORY.format(rate=REQUESTS_PER_SECOND, never=NEVER_LABELLED, limit=ACCURACY_LIMIT)
+    lines = ["", story, *_addresses(programs), "", *_remarks(programs.tools, duration)]
     lines += [_plan(times, duration), ""]
     return "\n".join(lines)
 

@@ -35,7 +35,9 @@ class Notification:
         return self.status == "firing"
 
     def __str__(self) -> str:
-        return f"ALERT {self.status.upper()} ({self.severity}) {self.name}: {self.text}"
+        # An alert that is over still carries the text of when it fired.
+        text = self.text if self.is_firing else f"no longer: {self.text}"
+        return f"ALERT {self.status.upper()} ({self.severity}) {self.name}: {text}"
 
 
 def parse(body: bytes) -> list[Notification]:
@@ -121,7 +123,7 @@ def _handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's
+        def log_message(self, format: str, *args: object) -> None:
             """Keep the terminal for the demo."""
 
     return Handler

@@ -10,9 +10,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from exporter.ingest.formats import FORMATS, BodyError, decode
+from exporter.ingest.formats import FORMATS, BodyError, Unavailable, decode
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["FORMATS", "BodyError", "decode"]
+__all__ = ["FORMATS", "BodyError", "Unavailable", "decode"]

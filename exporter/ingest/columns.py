@@ -253,8 +253,8 @@ def _scores(todo: _Check) -> list[Mapping[str, float] | None] | None:
             None not in values
             and numbers is not None
             and _within(numbers, 0.0, 1.0)
-            and (not keys or (0 < min(map(len, keys)) and max(map(len, keys)) <= MAX_CLASS))
-            and 0 < min(sizes, default=1)
+            and (not keys or (min(map(len, keys)) > 0 and max(map(len, keys)) <= MAX_CLASS))
+            and min(sizes, default=1) > 0
             and max(sizes, default=1) <= _MAX_SCORES
         ):
             return list(column)

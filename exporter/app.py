@@ -1,0 +1,188 @@
+"""Wiring: the one place that knows every part, and the only reader of the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from exporter import __version__, registry
+from exporter.collectors.process import ModelServerCollector
+from exporter.config import Settings, parse_address
+from exporter.scrape import Collector
+from exporter.service import Clock, Service
+from exporter.web import errors, landing, routes, schemas
+from exporter.web.events import EventsRoute
+
+log = logging.getLogger("modelmeter")
+
+TICK_SECONDS: Final = 0.1
+"""How long an event waits at most before it is folded."""
+DRAIN_SECONDS: Final = 4
+
+
+class _Application(FastAPI):
+    """FastAPI, with the ingest route in front: it carries nearly all of the traffic."""
+
+    def __init__(self, events: EventsRoute, **options: Any) -> None:
+        super().__init__(**options)
+        self._events = events
+        # Registered too, so that another method or path is answered as for any route.
+        self.router.routes.append(Route("/v1/events", events, methods=["POST"], name="events"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/v1/events" and scope["method"] == "POST":
+            await self._events(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, the ingest route included."""
+        document = super().openapi()
+        document["paths"].setdefault("/v1/events", {"post": schemas.ingest_operation()})
+        return document
+
+
+def build(service: Service) -> FastAPI:
+    """Return the application that serves ``service``."""
+    counting = ThreadPoolExecutor(1, "count")
+    scraping = ThreadPoolExecutor(1, "scrape")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        ticking = asyncio.create_task(_tick(service, counting))
+        yield
+        ticking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ticking
+        counting.shutdown()
+        scraping.shutdown()
+        service.monitor.tick(service.clock.monotonic())
+
+    app = _Application(
+        EventsRoute(service, counting),
+        title="modelmeter",
+        version=__version__,
+        summary="Prometheus exporter for the quality of a model in production",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    errors.install(app, service.requests)
+    app.include_router(routes.router(service, scraping))
+    app.include_router(landing.router(service))
+    return app
+
+
+def create_service(
+    settings: Settings, read_settings: Callable[[], Settings] | None = None
+) -> Service:
+    """Return a service on the machine's own clocks."""
+    registry.discover()
+    # Panes begin at round times of day, and a clock that is set never moves them.
+    offset = time.time() - time.monotonic()
+    clock = Clock(monotonic=lambda: time.monotonic() + offset, wall=time.time)
+    more: list[Collector] = []
+    if settings.model_server is not None:
+        more.append(ModelServerCollector(settings.model_server))
+    return Service(settings, clock, read_settings, more)
+
+
+def serve(settings: Settings, *, reload: Callable[[], Settings] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    service = create_service(settings, reload)
+    config = uvicorn.Config(
+        build(service),
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    try:
+        listening = _listen(settings.listen_address)
+    except OSError as error:
+        log.error("cannot listen on %s: %s", settings.listen_address, error)
+        return 1
+    log.info("listening", extra={"address": _shown(listening)})
+    with listening:
+        _Server(config, service).run(sockets=[listening])
+    log.info("stopped")
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with our signals: a stop is a success, and SIGHUP reloads."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals on the event loop while serving."""
+        loop = asyncio.get_running_loop()
+        handlers: Mapping[signal.Signals, Callable[[], None]] = {
+            signal.SIGTERM: self._stop,
+            signal.SIGINT: self._stop,
+            signal.SIGHUP: self._reload,
+        }
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        if self._service.stopping:
+            self.force_exit = True
+        log.info("stopping")
+        self._service.stopping = True
+        self.should_exit = True
+
+    def _reload(self) -> None:
+        def work() -> None:
+            # A bad configuration is logged and shown in a metric; nobody waits for an answer.
+            with contextlib.suppress(Exception):
+                self._service.reload()
+
+        asyncio.get_running_loop().run_in_executor(None, work)
+
+
+async def _tick(service: Service, thread: ThreadPoolExecutor) -> None:
+    """Fold what waits, decide and expire, again and again."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        try:
+            await loop.run_in_executor(thread, service.monitor.tick, service.clock.monotonic())
+        except Exception:
+            log.exception("tick failed")
+
+
+def _listen(address: str) -> socket.socket:
+    host, port = parse_address(address)
+    if host == "" and socket.has_dualstack_ipv6():
+        return socket.create_server(
+            ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def _shown(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

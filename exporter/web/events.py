@@ -1,0 +1,172 @@
+"""``POST /v1/events``: a plain ASGI callable, since this is where the traffic is.
+
+Small bodies are counted at once on the event loop, unless somebody else is counting or reading;
+large ones, and those that find the monitor busy, in the one thread that counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import asdict
+from typing import Any, Final
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from exporter.events import MAX_LISTED_REJECTIONS
+from exporter.ingest import FORMATS, BodyError, Unavailable
+from exporter.intake import Outcome
+from exporter.service import Events, Service, TooFast
+from exporter.web import body as bodies
+from exporter.web.errors import Refused
+from exporter.web.idempotency import Answers
+
+log = logging.getLogger("modelmeter")
+
+INLINE_BYTES: Final = 32 * 1024
+"""Bodies up to this size (a few milliseconds of work) are counted on the event loop."""
+BODIES_AT_ONCE: Final = 16
+"""Bodies of the largest size that may be in memory together."""
+
+Answer = tuple[int, bytes, dict[str, str]]
+
+
+class EventsRoute:
+    """The ingest route."""
+
+    def __init__(self, service: Service, thread: Executor) -> None:
+        self._service = service
+        self._thread = thread
+        self._answers = Answers(service.clock.monotonic)
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        key = headers.get(b"idempotency-key")
+        try:
+            if key is None:
+                answer = await self._answer(headers, receive)
+            else:
+                answer = await self._answers.once(key, lambda: self._answer(headers, receive))
+        except bodies.Disconnected:
+            return
+        await _send(send, *answer)
+
+    async def _answer(self, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
+        """Return the answer to a request, whatever becomes of it."""
+        try:
+            status, content = await self._take(headers, receive)
+            if status == 200:
+                return status, content, {}
+            extra: dict[str, str] = {}
+        except Refused as error:
+            status, content, extra = error.status, orjson.dumps(error.body), error.headers
+        self._service.requests.refused[status] += 1
+        return status, content, extra
+
+    async def _take(self, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[int, bytes]:
+        limit = self._service.settings.max_body_bytes
+        if self._service.stopping:
+            raise Refused(503, "modelmeter is stopping", headers={"retry-after": "1"})
+        media_type = _media_type(headers)
+        zipped = _zipped(headers)
+        if self._in_flight >= BODIES_AT_ONCE * limit:
+            raise Refused(503, "too many bodies at once", headers={"retry-after": "1"})
+        declared = headers.get(b"content-length", b"")
+        reserved = min(int(declared), limit) if declared.isdigit() else limit
+        self._in_flight += reserved
+        try:
+            body = await bodies.read(receive, declared, limit)
+            return await self._count(media_type, body, zipped, headers.get(b"x-model"))
+        finally:
+            self._in_flight -= reserved
+
+    async def _count(
+        self, media_type: str, body: bytes, zipped: bool, model: bytes | None
+    ) -> tuple[int, bytes]:
+        name = None if model is None else model.decode("latin-1")
+        busy = self._service.monitor.lock
+        loop = asyncio.get_running_loop()
+        if len(body) > INLINE_BYTES or zipped:
+            return await loop.run_in_executor(
+                self._thread, self._whole, media_type, body, zipped, name
+            )
+        events = self._read(media_type, body, name)
+        if busy.acquire(blocking=False):
+            try:
+                return _told(self._service.count(events))
+            finally:
+                busy.release()
+        return await loop.run_in_executor(self._thread, self._counted, events)
+
+    def _whole(
+        self, media_type: str, body: bytes, zipped: bool, model: str | None
+    ) -> tuple[int, bytes]:
+        limit = self._service.settings.max_body_bytes
+        plain = bodies.gunzip(body, limit) if zipped else body
+        return self._counted(self._read(media_type, plain, model))
+
+    def _counted(self, events: Events) -> tuple[int, bytes]:
+        with self._service.monitor.lock:
+            return _told(self._service.count(events))
+
+    def _read(self, media_type: str, body: bytes, model: str | None) -> Events:
+        try:
+            return self._service.read(media_type, body, model)
+        except BodyError as error:
+            raise Refused(400, error.error, [error.detail] if error.detail else []) from None
+        except Unavailable as error:
+            raise Refused(415, str(error)) from None
+        except TooFast as error:
+            wait = {"retry-after": str(math.ceil(error.retry_after))}
+            raise Refused(429, str(error), headers=wait) from None
+
+
+def _media_type(headers: Mapping[bytes, bytes]) -> str:
+    media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower().decode("latin-1")
+    if media_type not in FORMATS:
+        raise Refused(
+            415, f"content type {media_type or '(none)'} is not known", [{"allowed": list(FORMATS)}]
+        )
+    return media_type
+
+
+def _zipped(headers: Mapping[bytes, bytes]) -> bool:
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding not in (b"gzip", b"identity", b""):
+        shown = encoding.decode("latin-1")
+        raise Refused(415, f"content encoding {shown} is not known", [{"allowed": ["gzip"]}])
+    return encoding == b"gzip"
+
+
+def _told(outcome: Outcome) -> tuple[int, bytes]:
+    """Return the answer to a body that was read; ``422`` when nothing of it was good."""
+    rejected: list[dict[str, Any]] = [
+        asdict(one) for one in outcome.rejected[:MAX_LISTED_REJECTIONS]
+    ]
+    answer: dict[str, Any] = {
+        "accepted": outcome.accepted,
+        "duplicates": outcome.duplicates,
+        "rejected": rejected,
+        "rejected_total": len(outcome.rejected),
+    }
+    if outcome.rejected and not outcome.accepted and not outcome.duplicates:
+        return 422, orjson.dumps(
+            {"error": "every event was rejected", "detail": rejected, **answer}
+        )
+    return 200, orjson.dumps(answer)
+
+
+async def _send(send: Send, status: int, content: bytes, extra: Mapping[str, str]) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        *((name.encode(), value.encode()) for name, value in extra.items()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

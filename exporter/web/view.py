@@ -1,0 +1,95 @@
+"""A model as JSON: what a person needs to check a page at night."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.config import WindowSpec
+from exporter.estimates import Estimate
+from exporter.limits import Decision
+from exporter.model import ModelVersion
+from exporter.models import Models
+from exporter.registry import METRICS
+from exporter.window import Window
+
+
+def model_view(models: Models, model: ModelVersion, now: float) -> dict[str, Any]:
+    """Return everything known of one model version."""
+    schema = model.encoder.schema
+    windows = model.counts.all_windows(now) if model.counts is not None else ()
+    return {
+        "model": model.name,
+        "version": model.version,
+        "team": model.settings.team,
+        "task": model.encoder.task,
+        "classes": list(schema.classes) if schema else [],
+        "positive_class": schema.positive if schema else None,
+        "threshold": schema.threshold if schema else None,
+        "features": list(schema.features) if schema else [],
+        "last_prediction_timestamp_seconds": model.activity.prediction,
+        "last_label_timestamp_seconds": model.activity.label,
+        "pending": {
+            "predictions": model.owner.pending,
+            "labels": models.pending_labels(model),
+        },
+        "reference": None,
+        "limits": [
+            {"metric": limit.metric, limit.bound: limit.value} for limit in model.settings.limits
+        ],
+        "windows": {spec.name: _window(spec, window, model) for spec, window in windows},
+    }
+
+
+def _window(spec: WindowSpec, window: Window, model: ModelVersion) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    bounds: dict[str, Any] = {}
+    for metric in METRICS.values():
+        applies = window.schema.task in metric.tasks
+        if not applies or (spec.seconds is None and metric.on != "labels"):
+            continue
+        value = metric.value(window)
+        if isinstance(value, Estimate):
+            interval = value.interval()
+            if interval is not None:
+                bounds[metric.key] = dict(zip(("lower", "upper"), interval, strict=True))
+            value = value.value
+        if isinstance(value, Mapping):
+            value = _nested(value)
+        if value is not None and value != {}:
+            values[metric.key] = value
+    return {
+        "span_seconds": window.span,
+        "predictions": window.predictions,
+        "labels": window.labels,
+        "values": values,
+        "bounds": bounds,
+        "decisions": [_decision(one) for one in model.decisions if one.window == spec.name],
+    }
+
+
+def _nested(values: Mapping[Any, float]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(key, str):
+            nested[key] = value
+        else:
+            *path, last = key
+            inner = nested
+            for name in path:
+                inner = inner.setdefault(name, {})
+            inner[last] = value
+    return nested
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "metric": decision.metric,
+        "bound": decision.bound,
+        "limit": decision.limit,
+        "value": decision.value,
+        "events": decision.n,
+        "tail_probability": decision.tail,
+        "alarm_below": decision.alpha,
+        "breached": decision.breached,
+    }
