@@ -33,7 +33,8 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         "logger": record.name,
         "msg": record.getMessage(),
     }
-    said |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    extras = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    said |= {key: value for key, value in extras.items() if value is not None}
     if record.exc_info:
         said["error"] = logging.Formatter().formatException(record.exc_info)
     return said
