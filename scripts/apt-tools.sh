@@ -15,7 +15,8 @@ present() {
 
 missing=()
 for pair in "$@"; do
-    present "${pair%%=*}" || missing+=("${pair#*=}")
+    package=${pair#*=}
+    [[ " ${missing[*]} " == *" $package "* ]] || present "${pair%%=*}" || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
