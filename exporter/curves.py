@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 import numpy as np
@@ -13,69 +12,74 @@ from exporter.edges import atoms
 Floats = NDArray[np.float64]
 
 
-class Ranking:
-    """Scores of ``positives`` and ``negatives`` per bin of ``edges``; both must not be empty."""
+class Rankings:
+    """K rankings: (K, B) counts of ``positives`` and ``negatives`` per bin of (K, B - 1) ``edges``.
+
+    No row of either may be empty. Results have shape (K,).
+    """
 
     def __init__(self, positives: Floats, negatives: Floats, edges: Floats) -> None:
         self.positives = positives
         self.negatives = negatives
         self._coarse = ~atoms(edges)
-        self.p = float(positives.sum())
-        self.n = float(negatives.sum())
+        self.p: Floats = positives.sum(axis=1)
+        self.n: Floats = negatives.sum(axis=1)
 
     @cached_property
     def _below(self) -> Floats:
         """Per bin the share of negatives that a positive in it outranks; ties count half."""
-        below: Floats = np.cumsum(self.negatives) - self.negatives / 2
-        return below / self.n
+        below: Floats = np.cumsum(self.negatives, axis=1) - self.negatives / 2
+        return below / self.n[:, None]
 
     @cached_property
     def _above(self) -> Floats:
         """Per bin the share of positives that outrank a negative in it; ties count half."""
-        above: Floats = self.p - np.cumsum(self.positives) + self.positives / 2
-        return above / self.p
+        above: Floats = np.cumsum(self.positives, axis=1) - self.positives / 2
+        return 1 - above / self.p[:, None]
 
     @cached_property
-    def auc(self) -> float:
+    def auc(self) -> Floats:
         """Area under the ROC curve: P(positive above negative), ties half (Mann-Whitney)."""
-        return float(self.positives @ self._below) / self.p
+        return _dot(self.positives, self._below) / self.p
 
     @cached_property
-    def error_bound(self) -> float:
+    def error_bound(self) -> Floats:
         """How far binning can have moved :attr:`auc`: 1/2 sum(P_b N_b) / (P N).
 
         Bins of one value are left out: their events are ties in truth.
         """
-        pairs = self.positives[self._coarse] @ self.negatives[self._coarse]
-        return float(pairs) / (2 * self.p * self.n)
+        pairs = _dot(self.positives * self._coarse, self.negatives)
+        return pairs / (2 * self.p * self.n)
 
     @cached_property
-    def standard_error(self) -> float:
+    def standard_error(self) -> Floats:
         """DeLong's standard error of :attr:`auc` (DeLong, DeLong and Clarke-Pearson 1988).
 
         Scores are taken to be even within a bin, which adds (N_b / n)^2 / 12 to the variance of a
-        placement. 0 where a class has one event only.
+        placement. A class of one event adds nothing.
         """
-        variance = _variance(self.positives, self._below, self._within(self.negatives / self.n))
-        other = _variance(self.negatives, self._above, self._within(self.positives / self.p))
-        return math.sqrt(variance / self.p + other / self.n)
+        hidden = self._coarse / 12
+        of_positives = np.square(self.negatives / self.n[:, None]) * hidden
+        of_negatives = np.square(self.positives / self.p[:, None]) * hidden
+        variance = _variance(self.positives, self._below, of_positives) / self.p
+        return np.sqrt(variance + _variance(self.negatives, self._above, of_negatives) / self.n)
 
     @cached_property
-    def average_precision(self) -> float:
+    def average_precision(self) -> Floats:
         """The step sum of precision over recall, one step a bin, the highest first."""
-        hits = np.cumsum(self.positives[::-1])
-        taken = hits + np.cumsum(self.negatives[::-1])
-        precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
-        return float(self.positives[::-1] @ precision) / self.p
-
-    def _within(self, share: Floats) -> Floats:
-        return np.where(self._coarse, np.square(share) / 12, 0.0)
+        falling = self.positives[:, ::-1]
+        hits = np.cumsum(falling, axis=1)
+        taken = hits + np.cumsum(self.negatives[:, ::-1], axis=1)
+        return _dot(falling, hits / np.maximum(taken, 1)) / self.p
 
 
-def _variance(weights: Floats, placements: Floats, within: Floats) -> float:
-    """Sample variance of placements, each of a bin's ``weights`` spread by ``within``."""
-    n = float(weights.sum())
-    if n < 2:
-        return 0.0
-    mean = float(weights @ placements) / n
-    return float(weights @ (np.square(placements - mean) + within)) / (n - 1)
+def _dot(one: Floats, other: Floats) -> Floats:
+    return np.asarray(np.einsum("kb,kb->k", one, other))
+
+
+def _variance(weights: Floats, placements: Floats, hidden: Floats) -> Floats:
+    """Sample variance of placements, each of a bin's ``weights`` spread by ``hidden``."""
+    n = weights.sum(axis=1)
+    mean = _dot(weights, placements) / n
+    spread = np.square(placements - mean[:, None]) + hidden
+    return np.asarray(_dot(weights, spread) / np.maximum(n - 1, 1) * (n > 1))

@@ -82,12 +82,13 @@ def counts_up_to(values: Floats, edges: Floats) -> Floats:
 
 
 def atoms(edges: Floats) -> NDArray[np.bool_]:
-    """Return which of the ``len(edges) + 1`` bins hold at most one score of [0, 1].
+    """Return which of the bins between (…, B) ``edges`` hold at most one score of [0, 1].
 
-    Inside them nothing is lost: their events are ties in truth.
+    Inside them nothing is lost: their events are ties in truth. The shape is (…, B + 1).
     """
-    limits = np.concatenate(([0.0], edges, [_TOP]))
-    return np.asarray(limits[1:] <= np.nextafter(limits[:-1], np.inf))
+    ends = np.ones((*edges.shape[:-1], 1))
+    limits = np.concatenate((0 * ends, edges, _TOP * ends), axis=-1)
+    return np.asarray(limits[..., 1:] <= np.nextafter(limits[..., :-1], np.inf))
 
 
 def _differences(ordered: Floats, edges: Floats, side: str) -> Floats:

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from exporter.curves import Ranking
+import numpy as np
+
+from exporter.curves import Rankings
 from exporter.estimates import Normal
 from exporter.registry import CLASSIFIERS, Floats, metric
 from exporter.window import Window
 
 
-def rankings(window: Window) -> list[Ranking]:
-    """Return the ranking of the positive class, or one of each class that has both kinds."""
+def rankings(window: Window) -> Rankings | None:
+    """Return the ranking of the positive class, or one of each class, that has both kinds."""
     edges = window.schema.score_edges
-    if edges is None:
-        return []
-    if window.schema.task == "binary":
-        return _ranking(*_positives(window), edges[0])
-    bins = window["class_score_bins"]
-    return [
-        ranking
-        for row, cuts in zip(bins, edges, strict=True)
-        for ranking in _ranking(row[0], row[1] - row[0], cuts)
-    ]
+    pair = _positives(window) if window.schema.task == "binary" else _one_against_rest(window)
+    if edges is None or pair is None:
+        return None
+    both = np.flatnonzero(pair[0].any(axis=1) & pair[1].any(axis=1))
+    if not len(both):
+        return None
+    return Rankings(pair[0][both], pair[1][both], edges[both])
 
 
-def _positives(window: Window) -> tuple[Floats, Floats]:
-    """Return the histograms of the positive class and of the rest; empty ones if it is unknown."""
-    bins, code = window["label_score_bins"], window.schema.positive_code
-    if code is None or not len(bins):
-        return bins[:0].sum(axis=0), bins[:0].sum(axis=0)
-    return bins[code], bins.sum(axis=0) - bins[code]
+def _positives(window: Window) -> tuple[Floats, Floats] | None:
+    bins, code = window.get("label_score_bins"), window.schema.positive_code
+    if bins is None or code is None:
+        return None
+    positives = bins[code : code + 1]
+    return positives, bins.sum(axis=0) - positives
 
 
-def _ranking(positives: Floats, negatives: Floats, edges: Floats) -> list[Ranking]:
-    both = positives.any() and negatives.any()
-    return [Ranking(positives, negatives, edges)] if both else []
-
-
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _one_against_rest(window: Window) -> tuple[Floats, Floats] | None:
+    bins = window.get("class_score_bins")
+    return None if bins is None else (bins[:, 0], bins[:, 1] - bins[:, 0])
 
 
 @metric(
@@ -48,11 +43,13 @@ def _mean(values: list[float]) -> float | None:
 def roc_auc(window: Window) -> Normal | float | None:
     """Return the AUC: for a binary model with DeLong's error."""
     found = rankings(window)
-    if window.schema.task == "multiclass" or not found:
-        return _mean([ranking.auc for ranking in found])
-    one = found[0]
-    n, rarer = int(one.p + one.n), int(min(one.p, one.n))
-    return Normal(one.auc, one.standard_error, n, rarer, one.error_bound)
+    if found is None:
+        return None
+    if window.schema.task == "multiclass":
+        return float(found.auc.mean())
+    p, n = int(found.p[0]), int(found.n[0])
+    error, slack = float(found.standard_error[0]), float(found.error_bound[0])
+    return Normal(float(found.auc[0]), error, p + n, min(p, n), slack)
 
 
 @metric(
@@ -62,7 +59,8 @@ def roc_auc(window: Window) -> Normal | float | None:
 )
 def roc_auc_error_bound(window: Window) -> float | None:
     """Return the bound; for a multiclass model the mean of its classes' bounds."""
-    return _mean([ranking.error_bound for ranking in rankings(window)])
+    found = rankings(window)
+    return None if found is None else float(found.error_bound.mean())
 
 
 @metric(
@@ -72,4 +70,5 @@ def roc_auc_error_bound(window: Window) -> float | None:
 )
 def average_precision(window: Window) -> float | None:
     """Return the average precision over the bins of the score."""
-    return _mean([ranking.average_precision for ranking in rankings(window)])
+    found = rankings(window)
+    return None if found is None else float(found.average_precision.mean())

@@ -77,11 +77,12 @@ def test_standard_error_is_delongs(size, separation, decimals):
     assert found.n == size
 
 
-def test_standard_error_on_foreign_edges():
-    """Wide bins hide the spread inside them; it is put back."""
-    label, score = events(np.random.default_rng(11), 4000, 1.0)
-    edges = np.linspace(0.1, 0.9, 9)[None]
-    found = estimate(binary(label, score, edges=edges), "roc_auc_ratio")
+@pytest.mark.parametrize("edges", [[0.5], [0.2, 0.4, 0.6, 0.8]])
+def test_wide_bins_hide_no_variance(edges):
+    """What spread is lost inside a bin is put back; without it the error is up to 13 % small."""
+    rng = np.random.default_rng(11)
+    label, score = rng.integers(0, 2, 4000), rng.random(4000)
+    found = estimate(binary(label, score, edges=np.array([edges])), "roc_auc_ratio")
     assert found.error == pytest.approx(delong(label, score), rel=0.01)
 
 
