@@ -1,4 +1,4 @@
-"""Replay against a small HTTP server whose answers a test chooses, and a real modelmeter."""
+"""Replay against a small HTTP server whose answers a test chooses."""
 
 import io
 import json
@@ -183,9 +183,9 @@ def test_rejections_that_are_not_listed_are_counted() -> None:
 def test_a_busy_server_is_waited_for_as_it_asks() -> None:
     time = Time()
     busy: Answer = (503, {"error": "restoring"}, {"Retry-After": "7"})
-    with serving(in_turn(busy, (429, {}, {}), (503, {}, {"Retry-After": "soon"}))) as server:
-        with time.sender(server.url) as sender:
-            assert sender.post(b"{}").status == 200
+    answers = in_turn(busy, (429, {}, {}), (503, {}, {"Retry-After": "soon"}))
+    with serving(answers) as server, time.sender(server.url) as sender:
+        assert sender.post(b"{}").status == 200
     assert time.slept == [7.0, 1.0, 2.0]
     assert len(server.requests) == 4
     assert len({request.headers["Idempotency-Key"] for request in server.requests}) == 1
@@ -194,18 +194,24 @@ def test_a_busy_server_is_waited_for_as_it_asks() -> None:
 
 def test_patience_has_an_end() -> None:
     time = Time()
-    with serving(lambda _: (503, {}, {})) as server, time.sender(server.url, patience=20) as sender:
-        with pytest.raises(SendError, match="gave up after 20 s"):
-            sender.post(b"{}")
+    with (
+        serving(lambda _: (503, {}, {})) as server,
+        time.sender(server.url, patience=20) as sender,
+        pytest.raises(SendError, match="gave up after 20 s"),
+    ):
+        sender.post(b"{}")
     assert time.slept == [0.5, 1.0, 2.0, 4.0, 8.0]
 
 
 def test_a_server_that_asks_for_too_long_a_wait_is_given_up_at_once() -> None:
     time = Time()
     long: Answer = (503, {}, {"Retry-After": "3600"})
-    with serving(lambda _: long) as server, time.sender(server.url) as sender:
-        with pytest.raises(SendError, match="Service Unavailable"):
-            sender.post(b"{}")
+    with (
+        serving(lambda _: long) as server,
+        time.sender(server.url) as sender,
+        pytest.raises(SendError, match="Service Unavailable"),
+    ):
+        sender.post(b"{}")
     assert time.slept == []
 
 
@@ -221,9 +227,11 @@ def test_a_server_that_is_away_is_given_up_in_the_end() -> None:
     with serving(accept) as server:
         pass
     time = Time()
-    with time.sender(server.url, patience=5) as sender:
-        with pytest.raises(SendError, match="Connection refused"):
-            sender.post(b"{}")
+    with (
+        time.sender(server.url, patience=5) as sender,
+        pytest.raises(SendError, match="Connection refused"),
+    ):
+        sender.post(b"{}")
     assert time.slept
 
 
