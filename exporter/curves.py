@@ -56,7 +56,7 @@ class Rankings:
         """DeLong's standard error of :attr:`auc` (DeLong, DeLong and Clarke-Pearson 1988).
 
         Scores are taken to be even within a bin, which adds (N_b / n)^2 / 12 to the variance of a
-        placement. A class of one event adds nothing.
+        placement.
         """
         hidden = self._coarse / 12
         of_positives = np.square(self.negatives / self.n[:, None]) * hidden
@@ -82,4 +82,4 @@ def _variance(weights: Floats, placements: Floats, hidden: Floats) -> Floats:
     n = weights.sum(axis=1)
     mean = _dot(weights, placements) / n
     spread = np.square(placements - mean[:, None]) + hidden
-    return np.asarray(_dot(weights, spread) / np.maximum(n - 1, 1) * (n > 1))
+    return np.asarray(_dot(weights, spread) / np.maximum(n - 1, 1))
