@@ -36,6 +36,7 @@ class Remembered(NamedTuple):
 class Encoded:
     """Predictions as numbers: columns of equal length."""
 
+    size: int
     code: Codes | None
     value: Floats | None
     scores: Floats | None
@@ -43,8 +44,11 @@ class Encoded:
 
     def take(self, which: Sequence[int]) -> Encoded:
         """Return the predictions at the positions ``which``."""
+        if len(which) == self.size:
+            return self
         index = np.array(which, np.int64)
         return Encoded(
+            len(index),
             None if self.code is None else self.code[index],
             None if self.value is None else self.value[index],
             None if self.scores is None else self.scores[index],
@@ -82,12 +86,11 @@ class Encoder:
             self._fixed = True
             self._start(settings.task)
 
-    def learn_task(self, columns: Columns, predicts: NDArray[np.bool_]) -> None:
+    def learn_task(self, columns: Columns) -> None:
         """Fix the task by the first event that predicts."""
-        where = np.flatnonzero(predicts)
-        if self.schema is not None or not len(where):
+        if self.schema is not None or not columns.predicts.any():
             return
-        first = int(where[0])
+        first = int(columns.predicts.argmax())
         told = None if columns.task is None else columns.task[first]
         if told is not None:
             self._fixed = True
@@ -99,7 +102,7 @@ class Encoder:
         else:
             self._start("regression")
 
-    def faults(self, columns: Columns, predicts: NDArray[np.bool_]) -> Faults:
+    def faults(self, columns: Columns) -> Faults:
         """Return what contradicts the task, by position; learns the classes of the rest."""
         schema = self.schema
         faults: Faults = {}
@@ -115,7 +118,7 @@ class Encoder:
             "binary": self._binary_faults,
             "multiclass": self._multiclass_faults,
         }[schema.task]
-        check(columns, predicts, faults)
+        check(columns, faults)
         return faults
 
     def predictions(self, columns: Columns) -> Encoded:
@@ -124,7 +127,8 @@ class Encoder:
         assert schema is not None
         if schema.task == "regression":
             assert columns.prediction is not None
-            return Encoded(None, np.array(columns.prediction, np.float64), None, None)
+            numbers = np.array(columns.prediction, np.float64)
+            return Encoded(len(columns), None, numbers, None, None)
         self._scored |= columns.score is not None and not np.isnan(columns.score).all()
         values = self._predicted_values(columns)
         if self.schema is not None and self.schema.task == "multiclass" and columns.scores:
@@ -133,7 +137,8 @@ class Encoder:
         if schema.task == "binary":
             self._learn_positive(code, columns.score)
         scores = self._score_matrix(columns)
-        return Encoded(code, columns.score, scores, self._extra(values, code, scores))
+        extra = self._extra(values, code, scores)
+        return Encoded(len(columns), code, columns.score, scores, extra)
 
     def labels(
         self, values: Sequence[Value]
@@ -195,10 +200,8 @@ class Encoder:
         others = [name for name in self.settings.classes if name != positive]
         return (others[0] if others else "0"), positive
 
-    def _regression_faults(
-        self, columns: Columns, predicts: NDArray[np.bool_], faults: Faults
-    ) -> None:
-        for i in np.flatnonzero(predicts).tolist():
+    def _regression_faults(self, columns: Columns, faults: Faults) -> None:
+        for i in np.flatnonzero(columns.predicts).tolist():
             if _has_score(columns, i) or (columns.scores is not None and columns.scores[i]):
                 faults.setdefault(i, ("task", "is regression: it takes no score or scores"))
             elif _is_class(columns, i):
@@ -206,14 +209,12 @@ class Encoder:
         if columns.label is not None:
             _merge(faults, self.label_faults(columns.label))
 
-    def _multiclass_faults(
-        self, columns: Columns, predicts: NDArray[np.bool_], faults: Faults
-    ) -> None:
+    def _multiclass_faults(self, columns: Columns, faults: Faults) -> None:
         if columns.score is not None:
             for i in np.flatnonzero(~np.isnan(columns.score)).tolist():
                 faults.setdefault(i, ("task", "is multiclass: it takes scores, not score"))
 
-    def _binary_faults(self, columns: Columns, predicts: NDArray[np.bool_], faults: Faults) -> None:
+    def _binary_faults(self, columns: Columns, faults: Faults) -> None:
         if columns.scores is not None:
             for i, row in enumerate(columns.scores):
                 if row:

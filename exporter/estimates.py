@@ -172,7 +172,8 @@ class RootMean(Estimate):
 
     def tail(self, limit: float, bound: Bound) -> float | None:
         """Return the normal tail of the mean square."""
-        return self._mean.tail(max(limit, 0) ** 2, bound)
+        floor = max(limit, 0.0)
+        return self._mean.tail(floor * floor, bound)
 
     def decidable(self, limit: float, bound: Bound, alpha: float) -> bool:
         """Return whether there are enough numbers for a normal tail."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exporter.encode import Encoded, Faults
 from exporter.events import DEFAULT_VERSION, MAX_AHEAD_SECONDS, Rejection, Value
@@ -29,9 +30,16 @@ class Moment(NamedTuple):
 class Outcome:
     """What became of the events of one body."""
 
-    accepted: int = 0
-    duplicates: int = 0
+    size: int = 0
+    """How many events there were."""
+    duplicates: list[int] = field(default_factory=list)
+    """Places of the events that repeated one already counted."""
     rejected: list[Rejection] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> int:
+        """How many events were taken: neither repeats nor rejected."""
+        return self.size - len(self.duplicates) - len(self.rejected)
 
 
 Met = tuple[int, Value, float]
@@ -47,9 +55,9 @@ class Intake:
 
     def take(self, columns: Columns, rejected: Sequence[Rejection]) -> Outcome:
         """Count ``columns``; ``rejected`` are the events that their format found wanting."""
-        self.outcome = Outcome(accepted=len(columns), rejected=list(rejected))
-        self._models.received += len(columns) + len(rejected)
-        for (model, version), which in _groups(columns, _predicts(columns)):
+        self.outcome = Outcome(len(columns) + len(rejected), rejected=list(rejected))
+        self._models.received += self.outcome.size
+        for (model, version), which in _groups(columns):
             part = columns.take(which)
             if version is None:
                 self._label_any(model, part)
@@ -67,11 +75,8 @@ class Intake:
             self._models.over("max_models", len(columns), f"{name} {version}")
             return
         model.activity.seen = self._at.now
-        predicts = _predicts(columns)
-        faults = model.faults(columns, predicts)
-        if faults:
-            columns = self._reject(columns, faults)
-            predicts = _predicts(columns)
+        columns = self._reject(columns, model.faults(columns))
+        predicts = columns.predicts
         if predicts.any():
             self._predict(model, columns.take(np.flatnonzero(predicts).tolist()))
         if not predicts.all():
@@ -149,7 +154,8 @@ class Intake:
         """Ignore repeated predictions, but not a label that comes with one."""
         labels = columns.label
         labelled = [i for i in again if labels is not None and labels[i] is not None]
-        self._repeat(model, len(again) - len(labelled))
+        unlabelled = [i for i in again if i not in labelled]
+        self._repeat(model, [columns.at[i] for i in unlabelled])
         if labelled:
             self._label(model, columns.take(labelled))
 
@@ -159,7 +165,7 @@ class Intake:
         found = self._models.store.label(
             model.owner, labels, self._at.now, revise=model.settings.labels.revise
         )
-        self._labelled([model], model, found, labels)
+        self._labelled([model], model, found, labels, columns.at)
 
     def _label_any(self, name: str, columns: Columns) -> None:
         """Join labels that name no version."""
@@ -186,7 +192,7 @@ class Intake:
             revise=settings.labels.revise,
         )
         latest.activity.seen = now
-        self._labelled(versions, latest, found, labels)
+        self._labelled(versions, latest, found, labels, columns.at)
 
     def _label_entries(self, columns: Columns) -> LabelEntries:
         assert columns.id is not None
@@ -201,6 +207,7 @@ class Intake:
         latest: ModelVersion,
         found: Labelled,
         labels: LabelEntries,
+        at: Sequence[int],
     ) -> None:
         """Count labels that met their predictions, and repeats."""
         models = {model.owner.number: model for model in versions}
@@ -208,16 +215,16 @@ class Intake:
             model = models[matches.owner.number]
             model.count_matches(matches, labels.values, labels.ts, self._at.now)
             model.activity.label = self._at.wall
-        self._repeat(latest, len(found.duplicates))
+        self._repeat(latest, [at[i] for i in found.duplicates])
 
-    def _repeat(self, model: ModelVersion, events: int) -> None:
-        model.duplicates += events
-        self.outcome.duplicates += events
-        self.outcome.accepted -= events
+    def _repeat(self, model: ModelVersion, places: Sequence[int]) -> None:
+        model.duplicates += len(places)
+        self.outcome.duplicates.extend(places)
 
     def _reject(self, columns: Columns, faults: Faults) -> Columns:
         """Reject the events that have faults; return the others."""
-        self.outcome.accepted -= len(faults)
+        if not faults:
+            return columns
         self.outcome.rejected += [Rejection(columns.at[i], *fault) for i, fault in faults.items()]
         return columns.take([i for i in range(len(columns)) if i not in faults])
 
@@ -232,23 +239,10 @@ class Intake:
         return np.where(ahead, wall, times)
 
 
-def _predicts(columns: Columns) -> NDArray[np.bool_]:
-    """Return which events carry a prediction."""
-    predicts = np.zeros(len(columns), bool)
-    for column in (columns.prediction, columns.scores):
-        if column is not None:
-            predicts |= np.array([value is not None for value in column], bool)
-    if columns.score is not None:
-        predicts |= ~np.isnan(columns.score)
-    return predicts
-
-
-def _groups(
-    columns: Columns, predicts: NDArray[np.bool_]
-) -> list[tuple[tuple[str, str | None], Sequence[int]]]:
+def _groups(columns: Columns) -> list[tuple[tuple[str, str | None], Sequence[int]]]:
     """Return the positions of each (model, version); version ``None`` is a label without one."""
     size = len(columns)
-    versions = columns.version
+    versions, predicts = columns.version, columns.predicts
     if size and (predicts.all() or not predicts.any()) and len(set(columns.model)) == 1:
         only = {None} if versions is None else set(versions)
         if len(only) == 1:
@@ -274,3 +268,19 @@ def _common_faults(versions: Sequence[ModelVersion], columns: Columns) -> Faults
         faults = model.encoder.label_faults(columns.label)
         common = faults if common is None else {i: f for i, f in common.items() if i in faults}
     return common or {}
+
+
+def apart(outcome: Outcome, sizes: Sequence[int]) -> list[Outcome]:
+    """Return the outcome of each of the bodies that were counted together."""
+    if len(sizes) == 1:
+        return [outcome]
+    parts = [Outcome(size) for size in sizes]
+    starts = [0, *accumulate(sizes)]
+    for place in outcome.duplicates:
+        body = bisect_right(starts, place) - 1
+        parts[body].duplicates.append(place - starts[body])
+    for one in outcome.rejected:
+        body = bisect_right(starts, one.index) - 1
+        rejection = Rejection(one.index - starts[body], one.field, one.error)
+        parts[body].rejected.append(rejection)
+    return parts

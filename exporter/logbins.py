@@ -37,7 +37,7 @@ class LogBins:
     def counts(self, values: Floats) -> Floats:
         """Return how many of ``values`` (at least 0, no NaN) fall into each bin."""
         positive = values[values > 0]
-        places = np.ceil(np.log(positive / self.low) / self._step)
+        places = np.ceil((np.log(positive) - math.log(self.low)) / self._step)
         codes = np.clip(places, 1, self.size - 1).astype(np.int64)
         filled = np.bincount(codes, minlength=self.size).astype(np.float64)
         filled[0] = len(values) - len(positive)

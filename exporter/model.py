@@ -67,12 +67,12 @@ class ModelVersion:
         """Return how many events were over a bound of this model, by reason."""
         return {"max_features": self.over_features, "max_classes": self.encoder.over_classes}
 
-    def faults(self, columns: Columns, predicts: NDArray[np.bool_]) -> Faults:
+    def faults(self, columns: Columns) -> Faults:
         """Return the events that contradict what is known of this model, by position."""
-        self.encoder.learn_task(columns, predicts)
-        faults = self.encoder.faults(columns, predicts)
+        self.encoder.learn_task(columns)
+        faults = self.encoder.faults(columns)
         if not self.settings.join and columns.label is not None:
-            for i in np.flatnonzero(~predicts).tolist():
+            for i in np.flatnonzero(~columns.predicts).tolist():
                 faults.setdefault(
                     i, ("label", "joining is off for this model: send it with its prediction")
                 )

@@ -14,19 +14,14 @@ from exporter.collectors.own import OwnCollector, Requests
 from exporter.collectors.totals import TotalsCollector
 from exporter.collectors.windows import WindowsCollector
 from exporter.config import ConfigError, Settings
-from exporter.events import Rejection
-from exporter.ingest import decode
-from exporter.ingest.columns import Columns, check
-from exporter.intake import Moment, Outcome
+from exporter.ingest import Raw, decode, together
+from exporter.ingest.columns import check
+from exporter.intake import Moment, Outcome, apart
 from exporter.monitor import Monitor
 from exporter.rate import RateLimit
 from exporter.scrape import Collector, Scraper
 
 log = logging.getLogger("modelmeter")
-
-
-Events = tuple[Columns, list[Rejection]]
-"""The good events of a body, and why the others are not."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +71,31 @@ class Service:
             self._series_dropped,
         )
 
-    def read(self, media_type: str, body: bytes, model: str | None) -> Events:
-        """Return the events of a body, checked; raises ``BodyError`` and :class:`TooFast`."""
-        events = check(decode(media_type, body), model or self.settings.single_model)
-        wait = self.rate.take(len(events[0]), self.clock.monotonic())
+    def read(self, media_type: str, body: bytes, model: str | None) -> Raw:
+        """Return the events of a body; raises ``BodyError`` and :class:`TooFast`.
+
+        ``model`` names the model of events that name none.
+        """
+        raw = decode(media_type, body)
+        wait = self.rate.take(raw.size, self.clock.monotonic())
         if wait > 0:
             raise TooFast(wait)
-        return events
+        default = model or self.settings.single_model
+        if default is not None:
+            named = raw.fields.get("model") or [None] * len(raw.at)
+            raw.fields["model"] = [default if name is None else name for name in named]
+        return raw
 
-    def count(self, events: Events) -> Outcome:
-        """Count events; whoever calls this holds the monitor's lock."""
-        return self.monitor.ingest(*events, self.clock.moment())
+    def count(self, raws: Sequence[Raw]) -> list[Outcome]:
+        """Count the events of bodies that came together; return what became of each.
+
+        Whoever calls this holds the monitor's lock.
+        """
+        at = self.clock.moment()
+        if not all(raw.by_row for raw in raws):
+            return [self.monitor.ingest(*check(raw), at) for raw in raws]
+        outcome = self.monitor.ingest(*check(together(raws)), at)
+        return apart(outcome, [raw.size for raw in raws])
 
     def reload(self) -> None:
         """Read the settings anew; raises ``ConfigError`` and keeps the old ones if they are bad."""

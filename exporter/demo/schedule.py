@@ -8,7 +8,9 @@ SHORTEST_COMPLETE = 45.0
 
 _CYCLE = 300.0
 _CHANGE_AFTER = 60.0
-_LONGEST_CHANGE, _SHORTEST_CHANGE = 45.0, 12.0
+# The change is long in the one-minute window or short in it: at the edge an alert would flutter.
+_LONG_CHANGE, _SHORT_CHANGE, _SHORTEST_CHANGE = 45.0, 20.0, 12.0
+_LONG_RUN = 180.0
 _TO_RESOLVE = 25.0
 
 
@@ -46,11 +48,17 @@ def plan(duration: float | None, change_after: float | None = None) -> Schedule:
     end. After that the world changes every five minutes, so seldom that the five-minute window
     stays within the limit.
     """
-    change_for = _LONGEST_CHANGE
+    change_for = _LONG_CHANGE
     usual = _CHANGE_AFTER
     if duration is not None:
-        change_for = min(_LONGEST_CHANGE, max(_SHORTEST_CHANGE, duration / 5))
+        change_for = _change_for(duration)
         latest = max(duration - change_for - _TO_RESOLVE, duration / 4)
         usual = min(_CHANGE_AFTER, latest, duration * 3 / 8)
     after = usual if change_after is None else change_after
     return Schedule(after, change_for, max(_CYCLE, after + change_for))
+
+
+def _change_for(duration: float) -> float:
+    if duration >= _LONG_RUN:
+        return _LONG_CHANGE
+    return min(_SHORT_CHANGE, max(_SHORTEST_CHANGE, duration / 6))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
 
@@ -60,6 +60,8 @@ class Columns:
     label: Sequence[Value | None] | None = None
     features: Features | None = None
     latency: Floats | None = None
+    predicts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    """Which events carry a prediction; the others carry only a label."""
 
     def __len__(self) -> int:
         return len(self.at)
@@ -151,15 +153,12 @@ class _Check:
         return self.each(field, lambda value: _class_or_number(field, value))
 
 
-def check(raw: Raw, model: str | None = None) -> tuple[Columns, list[Rejection]]:
-    """Return the good events of ``raw`` and why the others are not.
-
-    ``model`` names the model of events that name none.
-    """
+def check(raw: Raw) -> tuple[Columns, list[Rejection]]:
+    """Return the good events of ``raw`` and why the others are not."""
     todo = _Check(raw)
     columns = Columns(
         at=raw.at,
-        model=_models(todo, model),
+        model=_models(todo),
         version=todo.names("version", MAX_VERSION),
         id=_ids(todo),
         ts=_times(todo),
@@ -179,15 +178,12 @@ def check(raw: Raw, model: str | None = None) -> tuple[Columns, list[Rejection]]
     return columns, sorted(rejected)
 
 
-def _models(todo: _Check, default: str | None) -> list[str]:
-    names = todo.names("model", MAX_MODEL)
-    if names is None:
-        names = [None] * todo.size
-    if default is not None:
-        return [name or default for name in names]
-    for i, name in enumerate(names):
-        if name is None:
-            todo.reject(i, "model", "is required (in the event, or in the header X-Model)")
+def _models(todo: _Check) -> list[str]:
+    names = todo.names("model", MAX_MODEL) or [None] * todo.size
+    if None in names:
+        for i, name in enumerate(names):
+            if name is None:
+                todo.reject(i, "model", "is required (in the event, or in the header X-Model)")
     return [name or "" for name in names]
 
 
@@ -330,12 +326,7 @@ def _segments(todo: _Check) -> None:
 
 
 def _carries_something(todo: _Check, columns: Columns) -> None:
-    predicts = np.zeros(todo.size, bool)
-    for column in (columns.prediction, columns.scores):
-        if column is not None:
-            predicts |= np.array([value is not None for value in column], bool)
-    if columns.score is not None:
-        predicts |= ~np.isnan(columns.score)
+    columns.predicts = predicts = _predicts(columns, todo.size)
     if predicts.all():
         return
     for i in np.flatnonzero(~predicts).tolist():
@@ -343,6 +334,16 @@ def _carries_something(todo: _Check, columns: Columns) -> None:
             todo.reject(i, "prediction", "an event must carry a prediction, a score or a label")
         elif columns.id is None or columns.id[i] is None:
             todo.reject(i, "id", "is required for a label without its prediction")
+
+
+def _predicts(columns: Columns, size: int) -> NDArray[np.bool_]:
+    predicts = np.zeros(size, bool)
+    for column in (columns.prediction, columns.scores):
+        if column is not None:
+            predicts |= np.array([value is not None for value in column], bool)
+    if columns.score is not None:
+        predicts |= columns.score == columns.score
+    return predicts
 
 
 def _as_numbers(column: Any) -> Floats | None:

@@ -36,6 +36,36 @@ class Raw:
     rejected: list[Rejection] = field(default_factory=list)
     """What could not be read as an event at all."""
 
+    @property
+    def size(self) -> int:
+        """How many events the body held."""
+        return len(self.at) + len(self.rejected)
+
+    @property
+    def by_row(self) -> bool:
+        """Whether features came an object an event, so that bodies can be put together."""
+        return not isinstance(self.fields.get("features"), Mapping)
+
+
+def together(raws: Sequence[Raw]) -> Raw:
+    """Return the events of several bodies (all ``by_row``) as if they had come in one."""
+    if len(raws) == 1:
+        return raws[0]
+    whole = Raw([])
+    at: list[int] = []
+    offset = 0
+    for raw in raws:
+        at.extend([offset + i for i in raw.at])
+        whole.rejected += [Rejection(offset + r.index, r.field, r.error) for r in raw.rejected]
+        offset += raw.size
+    whole.at = at
+    for name in dict.fromkeys(name for raw in raws for name in raw.fields):
+        column: list[Any] = []
+        for raw in raws:
+            column.extend(raw.fields.get(name) or [None] * len(raw.at))
+        whole.fields[name] = column
+    return whole
+
 
 Decoder = Callable[[bytes], Raw]
 FORMATS: Final[dict[str, Decoder]] = {}

@@ -121,6 +121,10 @@ def rows(events: Sequence[Event]) -> Raw:
     """Return events that came one by one."""
     size = len(events)
     raw = Raw(range(size))
+    if size == 1:
+        found = ((name, getattr(events[0], name)) for name in FIELDS)
+        raw.fields = {name: [value] for name, value in found if value is not None}
+        return raw
     for name in FIELDS:
         column = [getattr(event, name) for event in events]
         if column.count(None) != size:

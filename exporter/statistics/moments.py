@@ -27,7 +27,8 @@ def _labels(schema: Schema) -> Shape | None:
 
 def recentred(moments: Floats, shift: float) -> Floats:
     """Return n, sum and sum of squares around a centre that is higher by ``shift``."""
-    n, total, squares = moments
+    n, total, squares = moments.tolist()
+    shift = min(max(shift, -LARGEST), LARGEST)
     return np.array((n, total - n * shift, squares - 2 * shift * total + n * shift * shift))
 
 

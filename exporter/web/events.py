@@ -1,7 +1,8 @@
 """``POST /v1/events``: a plain ASGI callable, since this is where the traffic is.
 
-Small bodies are counted at once on the event loop, unless somebody else is counting or reading;
-large ones, and those that find the monitor busy, in the one thread that counts.
+Small bodies that arrive together are counted together, on the event loop unless somebody else is
+counting or reading; large ones, and those that find the monitor busy, in the one thread that
+counts.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from exporter.events import MAX_LISTED_REJECTIONS
-from exporter.ingest import FORMATS, BodyError, Unavailable
+from exporter.ingest import FORMATS, BodyError, Raw, Unavailable
 from exporter.intake import Outcome
-from exporter.service import Events, Service, TooFast
+from exporter.service import Service, TooFast
 from exporter.web import body as bodies
 from exporter.web.errors import Refused
 from exporter.web.idempotency import Answers
@@ -33,6 +34,9 @@ BODIES_AT_ONCE: Final = 16
 """Bodies of the largest size that may be in memory together."""
 
 Answer = tuple[int, bytes, dict[str, str]]
+Batch = list[tuple[Raw, "asyncio.Future[Outcome]"]]
+"""Bodies that wait to be counted, and who waits for the outcome."""
+Counted = list[Outcome] | Exception
 
 
 class EventsRoute:
@@ -43,6 +47,8 @@ class EventsRoute:
         self._thread = thread
         self._answers = Answers(service.clock.monotonic)
         self._in_flight = 0
+        self._waiting: Batch = []
+        self._counting = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -90,32 +96,56 @@ class EventsRoute:
         self, media_type: str, body: bytes, zipped: bool, model: bytes | None
     ) -> tuple[int, bytes]:
         name = None if model is None else model.decode("latin-1")
-        busy = self._service.monitor.lock
+        if len(body) <= INLINE_BYTES and not zipped:
+            return _told(await self._gathered(self._read(media_type, body, name)))
         loop = asyncio.get_running_loop()
-        if len(body) > INLINE_BYTES or zipped:
-            return await loop.run_in_executor(
-                self._thread, self._whole, media_type, body, zipped, name
-            )
-        events = self._read(media_type, body, name)
-        if busy.acquire(blocking=False):
+        return await loop.run_in_executor(self._thread, self._whole, media_type, body, zipped, name)
+
+    async def _gathered(self, raw: Raw) -> Outcome:
+        """Have events counted together with those of the other requests of this moment."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        if not self._waiting and not self._counting:
+            loop.call_soon(self._count_waiting)
+        self._waiting.append((raw, future))
+        return await future
+
+    def _count_waiting(self) -> None:
+        """Count what was gathered: at once, or in the thread while the monitor is busy."""
+        if not self._waiting:
+            return
+        batch, self._waiting = self._waiting, []
+        lock = self._service.monitor.lock
+        if lock.acquire(blocking=False):
             try:
-                return _told(self._service.count(events))
+                _settle(batch, _outcomes(self._service, batch))
             finally:
-                busy.release()
-        return await loop.run_in_executor(self._thread, self._counted, events)
+                lock.release()
+            return
+        self._counting = True
+        loop = asyncio.get_running_loop()
+        counted = loop.run_in_executor(self._thread, self._count_in_turn, batch)
+        counted.add_done_callback(lambda done: self._counted(batch, done))
+
+    def _count_in_turn(self, batch: Batch) -> Counted:
+        with self._service.monitor.lock:
+            return _outcomes(self._service, batch)
+
+    def _counted(self, batch: Batch, done: asyncio.Future[Counted]) -> None:
+        self._counting = False
+        _settle(batch, done.result())
+        self._count_waiting()
 
     def _whole(
         self, media_type: str, body: bytes, zipped: bool, model: str | None
     ) -> tuple[int, bytes]:
         limit = self._service.settings.max_body_bytes
         plain = bodies.gunzip(body, limit) if zipped else body
-        return self._counted(self._read(media_type, plain, model))
-
-    def _counted(self, events: Events) -> tuple[int, bytes]:
+        raw = self._read(media_type, plain, model)
         with self._service.monitor.lock:
-            return _told(self._service.count(events))
+            return _told(self._service.count([raw])[0])
 
-    def _read(self, media_type: str, body: bytes, model: str | None) -> Events:
+    def _read(self, media_type: str, body: bytes, model: str | None) -> Raw:
         try:
             return self._service.read(media_type, body, model)
         except BodyError as error:
@@ -125,6 +155,25 @@ class EventsRoute:
         except TooFast as error:
             wait = {"retry-after": str(math.ceil(error.retry_after))}
             raise Refused(429, str(error), headers=wait) from None
+
+
+def _outcomes(service: Service, batch: Batch) -> Counted:
+    """Return what became of each body, or why none of them could be counted."""
+    try:
+        return service.count([raw for raw, _ in batch])
+    except Exception as error:
+        return error
+
+
+def _settle(batch: Batch, counted: Counted) -> None:
+    """Tell every request what became of its events; some may have gone away by now."""
+    for place, (_, future) in enumerate(batch):
+        if future.done():
+            continue
+        if isinstance(counted, Exception):
+            future.set_exception(counted)
+        else:
+            future.set_result(counted[place])
 
 
 def _media_type(headers: Mapping[bytes, bytes]) -> str:
@@ -151,7 +200,7 @@ def _told(outcome: Outcome) -> tuple[int, bytes]:
     ]
     answer: dict[str, Any] = {
         "accepted": outcome.accepted,
-        "duplicates": outcome.duplicates,
+        "duplicates": len(outcome.duplicates),
         "rejected": rejected,
         "rejected_total": len(outcome.rejected),
     }
