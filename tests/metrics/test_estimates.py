@@ -145,6 +145,11 @@ def test_root_mean(numbers):
     assert found.decidable(7.0, "min", 0.1) == (len(numbers) >= 200)
 
 
+def test_a_limit_beyond_all_numbers():
+    assert RootMean(300, 300.0, 400.0).tail(1e200, "min") == 0
+    assert RootMean(300, 300.0, 400.0).tail(1e200, "max") == 1
+
+
 def test_root_mean_of_nothing():
     nothing = RootMean(0, 0.0, 0.0)
     assert (nothing.value, nothing.interval(), nothing.tail(1.0, "max")) == (None, None, None)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from exporter.statistics.moments import recentred
 from tests.metrics.build import estimate, regression, show
 
 NUMBERS = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
@@ -112,6 +113,11 @@ def test_monstrous_numbers_stay_finite(value):
     assert np.isfinite(show(window, "squared_error_total"))
     tiny = regression([5e-324], [1e300], center=0.0)
     assert np.isfinite(show(tiny, "mean_absolute_percentage_error_ratio"))
+
+
+def test_a_monstrous_centre_stays_finite():
+    moved = recentred(np.array([3.0, 1.0, 2.0]), 1e308)
+    assert np.isfinite(moved).all()
 
 
 def test_rows_without_a_number_are_left_out():
