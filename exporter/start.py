@@ -61,7 +61,9 @@ def fitted(base: Schema, predictions: Predictions | None, labels: Labels | None)
     if predictions is not None and predictions.value is not None:
         values = predictions.value[np.isfinite(predictions.value)]
         if len(values):
-            schema = replace(schema, center=float(np.median(values)))
+            center = float(np.median(values))
+            # Labels may come much later: until then, predictions say where they will lie.
+            schema = replace(schema, center=center, label_center=center)
     if labels is not None and labels.truth is not None and labels.size:
         schema = replace(schema, label_center=float(np.median(labels.truth)))
     return replace(schema, score_edges=edges(base, predictions, labels))

@@ -6,8 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from exporter.rows import Labels, Predictions
+from exporter.schema import Schema
+from exporter.start import fitted
 from exporter.statistics.moments import recentred
-from tests.metrics.build import estimate, regression, show
+from tests.metrics.build import estimate, regression, show, window
 
 NUMBERS = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
 PAIRS = st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=200)
@@ -64,6 +67,17 @@ def test_far_from_zero(mean):
         assert show(window, name) == pytest.approx(twin(truth, value), abs=1e-6)
     assert show(window, "prediction_stddev") == pytest.approx(np.std(value), abs=1e-6)
     assert show(window, "prediction_mean") == pytest.approx(np.mean(value), rel=1e-15)
+
+
+def test_far_from_zero_with_labels_that_come_late():
+    """The centre of labels is set before the first of them is known."""
+    rng = np.random.default_rng(8)
+    truth = 1e9 + rng.normal(size=2000)
+    value = truth + rng.normal(scale=0.3, size=2000)
+    early = Predictions(1000, value=value[:1000])
+    schema = fitted(Schema("regression"), early, None)
+    late = window(schema, early, Labels(2000, value=value, truth=truth))
+    assert show(late, "r_squared") == pytest.approx(sk.r2_score(truth, value), abs=1e-6)
 
 
 @pytest.mark.parametrize("truth", [[3.5], [3.5, 3.5, 3.5], [0.1 + 0.2, 0.3, 0.3]])
