@@ -93,6 +93,8 @@ class Intake:
             self._models.predicted(model)
         self._count_own_labels(model, columns, encoded, counted)
         self._count_met(model, encoded, ts, met)
+        if model.settings.labels.revise:
+            self._remember(model, columns, counted, met)
         self._predicted_again(model, columns, again)
 
     def _join(
@@ -114,6 +116,7 @@ class Intake:
             self._models.known_wild(model.name),
             None if labels is None else [labels[i] is not None for i in keyed],
         )
+        model.duplicates += found.superseded
         met = [(keyed[i], value, at) for i, value, at in found.met]
         again = [keyed[i] for i in found.duplicates]
         if not again:
@@ -140,6 +143,8 @@ class Intake:
         self, model: ModelVersion, encoded: Encoded, ts: Floats, met: Sequence[Met]
     ) -> None:
         """Count labels that waited; one that contradicts the task has waited in vain."""
+        if not met:
+            return
         faults = model.encoder.label_faults([value for _, value, _ in met])
         model.orphaned += len(faults)
         good = [one for i, one in enumerate(met) if i not in faults]
@@ -149,6 +154,18 @@ class Intake:
             values = [value for _, value, _ in good]
             model.count_labelled(encoded.take(where), values, delay, self._at.now)
             model.activity.label = self._at.wall
+
+    def _remember(
+        self, model: ModelVersion, columns: Columns, counted: Sequence[int], met: Sequence[Met]
+    ) -> None:
+        """Keep the labels of new predictions: the same label again is a repeat, not a revision."""
+        ids, own = columns.id, columns.label
+        if ids is None:
+            return
+        labels = [(i, value) for i, value, _ in met]
+        labels += [(i, value) for i in counted if own is not None and (value := own[i]) is not None]
+        store = self._models.store
+        store.remember(model.owner, [(k, v) for i, v in labels if (k := ids[i]) is not None])
 
     def _predicted_again(self, model: ModelVersion, columns: Columns, again: Sequence[int]) -> None:
         """Ignore repeated predictions, but not a label that comes with one."""
