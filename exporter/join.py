@@ -6,7 +6,7 @@ prediction and its label comes first, nor on how events are split into batches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
@@ -38,6 +38,8 @@ class Predicted:
     duplicates: list[int] = field(default_factory=list)
     met: list[tuple[int, Value, float]] = field(default_factory=list)
     """Those whose label was already waiting, with the label and its time."""
+    superseded: int = 0
+    """Labels that waited for a prediction that another label has met."""
 
 
 @dataclass
@@ -89,6 +91,13 @@ class JoinStore:
         self.table.insert(owner, entries.take(outcome.fresh), state, now)
         return outcome
 
+    def remember(self, owner: Owner, labels: Iterable[tuple[str, Value]]) -> None:
+        """Remember what the labels of joined ids said, so that the same again is a repeat."""
+        for key, value in labels:
+            slot = owner.slots.get(key)
+            if slot is not None:
+                self.table.truth[slot] = value
+
     def label(
         self, owner: Owner, labels: LabelEntries, now: float, *, revise: bool = False
     ) -> Labelled:
@@ -135,9 +144,10 @@ class JoinStore:
                 outcome.duplicates.append(i)
         joined, stale = self._match_every(owners, fresh + again, labels, revise, outcome)
         outcome.duplicates.extend(i for i in fresh if i in stale)
-        self._insert_labels(wild, [i for i in fresh if i in joined], labels, now, JOINED)
-        kept = [i for i in fresh if i not in joined and i not in stale]
-        self._insert_labels(wild, kept, labels, now, WAITING)
+        # A label that came second is kept too: a version that predicts later has no other.
+        met = joined | stale
+        self._insert_labels(wild, [i for i in fresh if i in met], labels, now, JOINED)
+        self._insert_labels(wild, [i for i in fresh if i not in met], labels, now, WAITING)
         return outcome
 
     def _sort_predictions(
@@ -156,6 +166,8 @@ class JoinStore:
             elif slot is not None and self.table.state[slot] == WAITING:
                 if settled is None or not settled[i]:
                     outcome.met.append((i, self.table.truth[slot], float(self.table.ts[slot])))
+                else:
+                    outcome.superseded += 1
                 self._take_over(owner, slot, entries, i)
                 outcome.taken_over.append(i)
             else:
@@ -176,12 +188,23 @@ class JoinStore:
         table = self.table
         for place, i in enumerate(outcome.fresh):
             slot = wild.slots.get(entries.ids[i])
-            if slot is None or state[place] == JOINED:
-                continue
-            state[place] = JOINED
-            outcome.met.append((i, table.truth[slot], float(table.ts[slot])))
-            if table.state[slot] == WAITING:
-                table.settle(wild, np.array([slot]))
+            if slot is not None and state[place] != JOINED:
+                state[place] = JOINED
+                outcome.met.append((i, table.truth[slot], float(table.ts[slot])))
+                self._stop_waiting(wild, slot)
+            elif slot is not None:
+                outcome.superseded += self._stop_waiting(wild, slot)
+        for i in outcome.taken_over:
+            slot = wild.slots.get(entries.ids[i])
+            if slot is not None:
+                outcome.superseded += self._stop_waiting(wild, slot)
+
+    def _stop_waiting(self, wild: Owner, slot: int) -> bool:
+        """Make a label joined whose id was predicted; return whether it was waiting."""
+        waiting = bool(self.table.state[slot] == WAITING)
+        if waiting:
+            self.table.settle(wild, np.array([slot]))
+        return waiting
 
     def _match(
         self,
