@@ -1,11 +1,17 @@
 """Every registered family is documented as it is, and named as Prometheus wants it."""
 
+import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
+from exporter.collectors.process import ModelServerCollector
+from exporter.config import Limit, ModelSettings, Settings
+from exporter.config.settings import ModelServerSettings
 from exporter.registry import METRICS, TOTALS
+from exporter.service import Clock, Service
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 ROWS = {
@@ -64,3 +70,39 @@ def test_windows_of_n_labels_show_what_labels_tell():
     assert METRICS["model_window_span_seconds"].on == "labels"
     assert METRICS["model_window_predictions"].on == "predictions"
     assert METRICS["model_latency_quantile_seconds"].on == "predictions"
+
+
+def told():
+    """A service that was told of all that it can show."""
+    limited = ModelSettings(name="binary", limits=(Limit("accuracy_ratio", "min", 0.5),))
+    service = Service(
+        Settings(models=(limited,)),
+        Clock(lambda: 1000.0, lambda: 1.79e9),
+        more_collectors=[ModelServerCollector(ModelServerSettings(pid=os.getpid()))],
+    )
+    common = {"latency_seconds": 0.1, "features": {"a": 1.0}}
+    outputs = {
+        "binary": [({"score": 0.9}, 1), ({"score": 0.2}, 0)],
+        "multiclass": [({"scores": {"a": 0.2, "b": 0.8}}, "b"), ({"scores": {"a": 1}}, "a")],
+        "regression": [({"prediction": 1.5}, 2.5), ({"prediction": 3.5}, 1.0)],
+    }
+    events = [
+        {"model": model, "id": number, **output, **common, "label": label}
+        for model, pairs in outputs.items()
+        for number, (output, label) in enumerate(pairs * 50)
+    ]
+    body = json.dumps(events).encode()
+    with service.monitor.lock:
+        (outcome,) = service.count([service.read("application/json", body, None)])
+    assert not outcome.rejected
+    service.monitor.tick(service.clock.monotonic())
+    return service
+
+
+def test_everything_shown_is_documented_and_the_reverse():
+    shown = {
+        family.name + ("_total" if family.type == "counter" else ""): family.type
+        for family in told().scraper.collect()
+        if not family.name.startswith("process_")
+    }
+    assert shown == {name: cells[1] for name, cells in ROWS.items()}
