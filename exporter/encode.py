@@ -152,17 +152,30 @@ class Encoder:
 
     def label_faults(self, values: Sequence[Value | None]) -> Faults:
         """Return the labels that contradict the task, by position; learns the other classes."""
+        if self.task != "binary":
+            return self.refused_labels(values)
         faults: Faults = {}
-        schema = self.schema
-        if schema is None:
-            return faults
-        if schema.task == "regression":
-            for i, value in enumerate(values):
-                if value is not None and type(value) not in (int, float):
-                    faults[i] = ("task", f"is regression: label must be a number, got {value!r}")
-        elif schema.task == "binary":
-            self._binary_names("label", values, faults)
+        self._binary_names("label", values, faults)
         return faults
+
+    def refused_labels(self, values: Sequence[Value | None]) -> Faults:
+        """Return the labels that contradict what is known by now, by position; learns nothing."""
+        schema = self.schema
+        if schema is None or schema.task == "multiclass":
+            return {}
+        if schema.task == "regression":
+            return {
+                i: ("task", f"is regression: label must be a number, got {value!r}")
+                for i, value in enumerate(values)
+                if value is not None and type(value) not in (int, float)
+            }
+        if self._open_binary() or len(schema.classes) < 2:
+            return {}
+        return {
+            i: self._third_class("label", class_name(value))
+            for i, value in enumerate(values)
+            if value is not None and class_name(value) not in schema.codes
+        }
 
     def add_features(self, names: Sequence[str]) -> list[str]:
         """Add features that were not seen before; return those that are over the bound."""

@@ -209,7 +209,21 @@ class Intake:
             revise=settings.labels.revise,
         )
         latest.activity.seen = now
+        if len(versions) > 1:
+            self._keep_fitting(versions, found, labels)
         self._labelled(versions, latest, found, labels, columns.at)
+
+    def _keep_fitting(
+        self, versions: Sequence[ModelVersion], found: Labelled, labels: LabelEntries
+    ) -> None:
+        """Let go of the matches with versions whose task or classes a label contradicts."""
+        models = {model.owner.number: model for model in versions}
+        for matches in found.matches:
+            model = models[matches.owner.number]
+            faults = model.encoder.label_faults([labels.values[i] for i in matches.at])
+            if faults:
+                model.orphaned += len(faults)
+                matches.drop(faults)
 
     def _label_entries(self, columns: Columns) -> LabelEntries:
         assert columns.id is not None
@@ -229,6 +243,8 @@ class Intake:
         """Count labels that met their predictions, and repeats."""
         models = {model.owner.number: model for model in versions}
         for matches in found.matches:
+            if not matches.at:
+                continue
             model = models[matches.owner.number]
             model.count_matches(matches, labels.values, labels.ts, self._at.now)
             model.activity.label = self._at.wall
@@ -282,7 +298,7 @@ def _common_faults(versions: Sequence[ModelVersion], columns: Columns) -> Faults
     for model in versions:
         if model.encoder.task is None:
             return {}
-        faults = model.encoder.label_faults(columns.label)
+        faults = model.encoder.refused_labels(columns.label)
         common = faults if common is None else {i: f for i, f in common.items() if i in faults}
     return common or {}
 

@@ -6,7 +6,7 @@ prediction and its label comes first, nor on how events are split into batches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
@@ -52,6 +52,13 @@ class Matches:
     value: NDArray[np.float64]
     ts: NDArray[np.float64]
     extra: list[Any]
+
+    def drop(self, places: Collection[int]) -> None:
+        """Take the matches at ``places`` out."""
+        kept = [place for place in range(len(self.at)) if place not in places]
+        self.at = [self.at[place] for place in kept]
+        self.code, self.value, self.ts = self.code[kept], self.value[kept], self.ts[kept]
+        self.extra = [self.extra[place] for place in kept] if self.extra else []
 
 
 @dataclass

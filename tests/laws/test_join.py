@@ -281,7 +281,8 @@ process = psutil.Process()
 resident = []
 for start in range(0, 1_000_000, 5000):
     ids = [f"{n:031d}" for n in range(start, start + 5000)]
-    store.predict(owner, Entries(ids, np.zeros(5000), np.zeros(5000, np.int64), np.zeros(5000)), 0.0)
+    zeros = np.zeros(5000)
+    store.predict(owner, Entries(ids, zeros, np.zeros(5000, np.int64), zeros), 0.0)
     resident.append((start + 5000, process.memory_info().rss))
 (n0, r0), (n1, r1) = resident[79], resident[-1]
 assert owner.pending == 1_000_000
