@@ -23,6 +23,7 @@ from exporter.config import Settings, parse_address
 from exporter.scrape import Collector
 from exporter.service import Clock, Service
 from exporter.web import errors, landing, routes, schemas
+from exporter.web.body import BODY_SECONDS
 from exporter.web.events import EventsRoute
 
 log = logging.getLogger("modelmeter")
@@ -44,6 +45,9 @@ class _Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/v1/events" and scope["method"] == "POST":
             await self._events(scope, receive, send)
+        elif scope["type"] == "http" and scope["method"] == "HEAD":
+            # The server sends the headers alone, since to it the method is still HEAD.
+            await super().__call__({**scope, "method": "GET"}, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -54,8 +58,8 @@ class _Application(FastAPI):
         return document
 
 
-def build(service: Service) -> FastAPI:
-    """Return the application that serves ``service``."""
+def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
+    """Return the application that serves ``service``; a body may take ``body_seconds`` to come."""
     counting = ThreadPoolExecutor(1, "count")
     scraping = ThreadPoolExecutor(1, "scrape")
 
@@ -71,7 +75,7 @@ def build(service: Service) -> FastAPI:
         service.monitor.tick(service.clock.monotonic())
 
     app = _Application(
-        EventsRoute(service, counting),
+        EventsRoute(service, counting, body_seconds),
         title="modelmeter",
         version=__version__,
         summary="Prometheus exporter for the quality of a model in production",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from typing import Final
 
 from starlette.types import Receive
@@ -13,31 +14,42 @@ from exporter.web.errors import Refused
 BODY_SECONDS: Final = 30.0
 """How long a client may take to send its body."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
-# The rest of a body that is refused is not read: the connection ends.
+_PIECE: Final = 4096
+# Who is too slow is not waited for any longer. After other refusals the connection stays, and the
+# rest of the body is thrown away as it comes: a client that cannot finish sending sees no answer.
 _CLOSE: Final = {"connection": "close"}
 
 
 def too_large(limit: int) -> Refused:
     """Return the refusal of a body over ``limit`` bytes."""
-    return Refused(413, f"body is larger than max_body_bytes ({limit} bytes)", headers=_CLOSE)
+    return Refused(413, f"body is larger than max_body_bytes ({limit} bytes)")
 
 
 class Disconnected(Exception):
     """The client went away before its body was whole."""
 
 
-async def read(receive: Receive, declared: bytes | None, limit: int) -> bytes:
-    """Return the body; raises :class:`Refused` when it is too large or too slow."""
+async def read(
+    receive: Receive,
+    declared: bytes | None,
+    limit: int,
+    hold: Callable[[int], None],
+    seconds: float = BODY_SECONDS,
+) -> bytes:
+    """Return the body; raises :class:`Refused` when it is too large or too slow.
+
+    ``hold`` is told of each part's bytes before it is kept, and may raise.
+    """
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _gather(receive, limit)
+        async with asyncio.timeout(seconds):
+            return await _gather(receive, limit, hold)
     except TimeoutError:
-        raise Refused(408, f"body did not arrive in {BODY_SECONDS:g} s", headers=_CLOSE) from None
+        raise Refused(408, f"body did not arrive in {seconds:g} s", headers=_CLOSE) from None
 
 
-async def _gather(receive: Receive, limit: int) -> bytes:
+async def _gather(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -48,26 +60,36 @@ async def _gather(receive: Receive, limit: int) -> bytes:
         size += len(part)
         if size > limit:
             raise too_large(limit)
+        hold(len(part))
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def gunzip(body: bytes, limit: int) -> bytes:
-    """Return ``body`` decompressed, at most ``limit`` bytes of it."""
+    """Return ``body`` decompressed, at most ``limit`` bytes of it; it may have several members."""
     parts: list[bytes] = []
     room = limit
-    rest = body
+    rest = memoryview(body)
     while rest:
         stream = zlib.decompressobj(_GZIP)
-        try:
-            parts.append(stream.decompress(rest, room + 1))
-        except zlib.error as error:
-            raise Refused(400, f"body is not gzip: {error}") from None
-        room -= len(parts[-1])
-        if room < 0:
-            raise too_large(limit)
-        if not stream.eof:
-            raise Refused(400, "body is not gzip: it ends too early")
-        rest = stream.unused_data
+        while not stream.eof:
+            if not rest:
+                raise Refused(400, "body is not gzip: it ends too early")
+            # A small piece at a time: what follows a member is copied out of its last piece.
+            piece = rest[:_PIECE]
+            part = _inflate(stream, piece, room + 1)
+            rest = rest[len(piece) - len(stream.unused_data) :]
+            room -= len(part)
+            if room < 0:
+                raise too_large(limit)
+            if part:
+                parts.append(part)
     return b"".join(parts)
+
+
+def _inflate(stream: zlib._Decompress, piece: memoryview, longest: int) -> bytes:
+    try:
+        return stream.decompress(piece, longest)
+    except zlib.error as error:
+        raise Refused(400, f"body is not gzip: {error}") from None

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from exporter.collectors.own import Requests
 
@@ -53,7 +54,10 @@ def install(app: FastAPI, requests: Requests) -> None:
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         phrase = HTTPStatus(error.status_code).phrase
         what = f"{phrase}: {request.method} {request.url.path}"
-        return answer(error.status_code, what, [], error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_allowed(app, request))
+        return answer(error.status_code, what, [], headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -62,3 +66,18 @@ def install(app: FastAPI, requests: Requests) -> None:
             for fault in error.errors()
         ]
         return answer(422, "the request is not valid", detail, None)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        return answer(500, "internal error, see the log", [], None)
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """Return all methods of a path; Starlette tells those of its first route only."""
+    found = {
+        method
+        for method in ("DELETE", "GET", "POST", "PUT")
+        for route in app.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    }
+    return sorted(found | {"HEAD"} if "GET" in found else found)

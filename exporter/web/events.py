@@ -42,10 +42,13 @@ Counted = list[Outcome] | Exception
 class EventsRoute:
     """The ingest route."""
 
-    def __init__(self, service: Service, thread: Executor) -> None:
+    def __init__(
+        self, service: Service, thread: Executor, body_seconds: float = bodies.BODY_SECONDS
+    ) -> None:
         self._service = service
         self._thread = thread
         self._answers = Answers(service.clock.monotonic)
+        self._body_seconds = body_seconds
         self._in_flight = 0
         self._waiting: Batch = []
         self._counting = False
@@ -72,6 +75,12 @@ class EventsRoute:
             extra: dict[str, str] = {}
         except Refused as error:
             status, content, extra = error.status, orjson.dumps(error.body), error.headers
+        except bodies.Disconnected:
+            raise
+        except Exception:
+            log.exception("a body could not be counted")
+            status, extra = 500, {}
+            content = orjson.dumps({"error": "internal error, see the log", "detail": []})
         self._service.requests.refused[status] += 1
         return status, content, extra
 
@@ -81,16 +90,22 @@ class EventsRoute:
             raise Refused(503, "modelmeter is stopping", headers={"retry-after": "1"})
         media_type = _media_type(headers)
         zipped = _zipped(headers)
-        if self._in_flight >= BODIES_AT_ONCE * limit:
-            raise Refused(503, "too many bodies at once", headers={"retry-after": "1"})
-        declared = headers.get(b"content-length", b"")
-        reserved = min(int(declared), limit) if declared.isdigit() else limit
-        self._in_flight += reserved
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            if self._in_flight + size > BODIES_AT_ONCE * limit:
+                raise Refused(503, "too many bodies at once", headers={"retry-after": "1"})
+            self._in_flight += size
+            held += size
+
         try:
-            body = await bodies.read(receive, declared, limit)
+            body = await bodies.read(
+                receive, headers.get(b"content-length"), limit, hold, self._body_seconds
+            )
             return await self._count(media_type, body, zipped, headers.get(b"x-model"))
         finally:
-            self._in_flight -= reserved
+            self._in_flight -= held
 
     async def _count(
         self, media_type: str, body: bytes, zipped: bool, model: bytes | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -16,6 +17,10 @@ _OVERHEAD: Final = 500
 _FINAL: Final = (200, 422)
 
 
+class _BrokenOff(Exception):
+    """The first request of a key ended without an answer."""
+
+
 class Answers:
     """Answers to requests with a key, for ten minutes."""
 
@@ -27,16 +32,17 @@ class Answers:
     async def once(self, key: bytes, answer: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return the answer kept under ``key``; else ask for one, and keep it if it is final."""
         self._forget()
-        known = self._kept.get(key)
-        if known is not None:
-            return await asyncio.shield(known[1])
+        while (known := self._kept.get(key)) is not None:
+            # When the first was broken off, the next one that waited takes its place.
+            with contextlib.suppress(_BrokenOff):
+                return await asyncio.shield(known[1])
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._kept[key] = (self._clock(), future)
         try:
             given = await answer()
         except BaseException as error:
             self._kept.pop(key, None)
-            future.set_exception(ConnectionError("the first request of this key was broken off"))
+            future.set_exception(_BrokenOff())
             future.exception()
             raise error
         future.set_result(given)
