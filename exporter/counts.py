@@ -18,7 +18,7 @@ from exporter.edges import more_class_edges
 from exporter.layout import Layout
 from exporter.panes import CountPanes, Panes
 from exporter.registry import METRICS, STATISTICS, Floats
-from exporter.rows import Labels, Predictions, select
+from exporter.rows import Labels, Predictions, last
 from exporter.schema import Schema
 from exporter.start import Part, StartBuffer, edges, fitted, merge
 from exporter.window import Window
@@ -48,7 +48,7 @@ class Counts:
         self._rows = 0
         self._recent: deque[Labels] = deque()
         self._recent_rows = 0
-        self._start_sums: dict[tuple[int, int, bool, Layout], tuple[Layout, Floats]] = {}
+        self._start_sums: dict[tuple[int, int, int | None, Layout], tuple[Layout, Floats]] = {}
         self._adapted = now
 
     @property
@@ -189,24 +189,30 @@ class Counts:
         return self._panes
 
     def _start_window(self, start: StartBuffer, spec: WindowSpec, now: float) -> Window:
-        since = -np.inf if spec.seconds is None else now - spec.seconds
-        span = max(0.0, now - max(since, start.since))
-        layout, vector = self._start_sum(start, start.first_after(since), spec.seconds is None)
-        return self._window(layout, vector, spec, span)
+        if spec.seconds is None:
+            first = start.first_of_last(spec.labels or 0)
+            since = start.parts[first][0] if first < len(start.parts) else now
+        else:
+            first = start.first_after(now - spec.seconds)
+            since = max(now - spec.seconds, start.since)
+        layout, vector = self._start_sum(start, first, spec.labels)
+        return self._window(layout, vector, spec, max(0.0, now - since))
 
     def _start_sum(
-        self, start: StartBuffer, first: int, labels_only: bool
+        self, start: StartBuffer, first: int, wanted: int | None
     ) -> tuple[Layout, Floats]:
-        """Fold the raw rows; windows of the same rows share the work until more rows come."""
-        key = (len(start.parts), first, labels_only, self.layout)
+        """Fold the raw rows from part ``first`` on, or of these the last ``wanted`` labels alone.
+
+        Windows of the same rows share the work until more rows come.
+        """
+        key = (len(start.parts), first, wanted, self.layout)
         if key not in self._start_sums:
             self._start_sums = {k: v for k, v in self._start_sums.items() if k[0] == key[0]}
             layout = Layout(start.schema(self.schema), STATISTICS.values())
             predictions, labels = merge(start.parts[first:])
-            self._start_sums[key] = (
-                layout,
-                layout.fold(None if labels_only else predictions, labels),
-            )
+            if wanted is not None:
+                predictions, labels = None, last(labels, wanted) if labels else None
+            self._start_sums[key] = (layout, layout.fold(predictions, labels))
         return self._start_sums[key]
 
     def _window(self, layout: Layout, vector: Floats, spec: WindowSpec, span: float) -> Window:
@@ -216,8 +222,7 @@ class Counts:
         """Keep the latest joined rows with scores, to make edges from."""
         if labels.value is None and labels.scores is None:
             return
-        if labels.size > RECENT_ROWS:
-            labels = select(labels, np.arange(labels.size - RECENT_ROWS, labels.size))
+        labels = last(labels, RECENT_ROWS)
         self._recent.append(labels)
         self._recent_rows += labels.size
         while self._recent_rows - self._recent[0].size >= RECENT_ROWS:

@@ -27,7 +27,7 @@ class _Ring:
     """The panes of one window; ``ratio`` shortest panes make one of its own."""
 
     ratio: int
-    length: int
+    seconds: float
     width: float
     open: Floats
     closed: deque[tuple[int, Sparse]] = field(default_factory=deque)
@@ -41,9 +41,12 @@ class _Ring:
             self.open[:] = 0.0
             self.cached = None
 
-    def drop_older(self, index: int) -> None:
-        """Forget the panes that have left the window, ``index`` being the shortest one open."""
-        oldest = index // self.ratio - self.length
+    def first(self, now: float) -> int:
+        """Return the oldest pane that belongs to the window at ``now``: the one it began in."""
+        return math.floor((now - self.seconds) / self.width)
+
+    def drop_before(self, oldest: int) -> None:
+        """Forget the panes before ``oldest``."""
         while self.closed and self.closed[0][0] < oldest:
             self.closed.popleft()
             self.cached = None
@@ -69,9 +72,7 @@ class Panes:
         for name, seconds in ordered:
             # A longer pane is a multiple of the next shorter, so that all boundaries align.
             ratio *= max(1, math.floor(seconds / PANES / (self.width * ratio) + 1e-9))
-            width = self.width * ratio
-            length = math.ceil(seconds / width - 1e-9)
-            self._rings[name] = _Ring(ratio, length, width, layout.zero())
+            self._rings[name] = _Ring(ratio, seconds, self.width * ratio, layout.zero())
         self._open = layout.zero()
         self._index = self._place(now)
 
@@ -87,7 +88,7 @@ class Panes:
             return
         for ring in self._rings.values():
             ring.gather(self._index, index, self._open)
-            ring.drop_older(index)
+            ring.drop_before(ring.first(now))
         self._open[:] = 0.0
         self._index = index
 
@@ -95,7 +96,10 @@ class Panes:
         """Return the sum of the window ``name`` at ``now``, and the seconds that it spans."""
         self.advance(now)
         ring = self._rings[name]
-        start = (self._index // ring.ratio - ring.length) * ring.width
+        # A clock that went back brings no pane back.
+        first = ring.first(max(now, self._index * self.width))
+        ring.drop_before(first)
+        start = first * ring.width
         return ring.sum() + self._open, max(0.0, now - max(start, self.born))
 
     def carry(self, after: Layout) -> None:

@@ -100,6 +100,11 @@ def select(rows: Rows, which: NDArray[Any]) -> Rows:
     return chosen
 
 
+def last(rows: Rows, count: int) -> Rows:
+    """Return the last ``count`` rows, or all if there are fewer."""
+    return rows if rows.size <= count else select(rows, np.arange(rows.size - count, rows.size))
+
+
 def _concat_column(columns: Sequence[Any], sizes: Sequence[int]) -> Any:
     first = next(column for column in columns if column is not None)
     if isinstance(first, Mapping):

@@ -43,6 +43,15 @@ class StartBuffer:
         """Return the place of the first part that arrived at ``start`` or later."""
         return bisect_left(self.parts, start, key=lambda part: part[0])
 
+    def first_of_last(self, labels: int) -> int:
+        """Return the place of the first part that holds some of the last ``labels`` labels."""
+        place = len(self.parts)
+        while place > 0 and labels > 0:
+            place -= 1
+            rows = self.parts[place][2]
+            labels -= rows.size if rows else 0
+        return place
+
     def panes(self, width: float) -> list[Part]:
         """Return the rows gathered by the pane of ``width`` seconds that they arrived in."""
         gathered: dict[int, list[Part]] = {}
