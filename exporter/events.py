@@ -114,5 +114,5 @@ def kind_of(value: object) -> str:
 
 def shown(value: object) -> str:
     """Return ``value`` short enough for an error message."""
-    text = repr(value)
+    text = repr(value[:60] if isinstance(value, str) else value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -6,15 +6,18 @@ likewise. A null is an absent field.
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from typing import Any
 
 import numpy as np
 
+from exporter.ingest.arrow_messages import refuse_compressed
 from exporter.ingest.formats import BodyError, Raw, Unavailable, wire_format
 from exporter.ingest.json import FIELDS
 
 _GROUPS = ("features", "scores", "segments")
+_MAX_VALUES = 2**25
 
 
 @wire_format("application/vnd.apache.arrow.stream")
@@ -27,11 +30,53 @@ def decode_arrow(body: bytes) -> Raw:
             "Arrow needs the package pyarrow: pip install 'modelmeter[arrow]'"
         ) from None
     try:
-        table = pa.ipc.open_stream(body).read_all()
+        refuse_compressed(body)
+        with pa.ipc.open_stream(body) as stream:
+            _check_types(stream.schema)
+            table = stream.read_all()
+        _check_size(table, len(body))
         table.validate(full=True)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, ValueError) as error:
-        raise BodyError(f"body is not an Arrow stream: {str(error).splitlines()[0]}") from None
-    return from_table(table)
+        return from_table(table)
+    except BodyError:
+        raise
+    except (pa.lib.ArrowException, OSError, ValueError, struct.error) as error:
+        reason = str(error).partition("\n")[0]
+        raise BodyError(f"body is not an Arrow stream: {reason}") from None
+
+
+def _check_types(schema: Any) -> None:
+    """Raise :class:`BodyError` for a column of a type that no field of an event has.
+
+    Views, runs and lists stay out: a few of their bytes may stand for any amount of values.
+    """
+    import pyarrow as pa
+
+    for column in schema:
+        group = column.name in _GROUPS and pa.types.is_struct(column.type)
+        for part in column.type.fields if group else (column,):
+            kind = part.type
+            if pa.types.is_dictionary(kind):
+                kind = kind.value_type
+            if not _is_plain(kind):
+                name = f"{column.name}.{part.name}" if group else column.name
+                raise BodyError(f"column {name} has type {kind}, which no field has")
+
+
+def _is_plain(kind: Any) -> bool:
+    from pyarrow import types
+
+    tests = (
+        types.is_null, types.is_boolean, types.is_integer, types.is_floating, types.is_decimal,
+        types.is_timestamp, types.is_string, types.is_large_string,
+    )  # fmt: skip
+    return any(test(kind) for test in tests)
+
+
+def _check_size(table: Any, size: int) -> None:
+    """Raise :class:`BodyError` for more values than the bytes can stand for (nulls need none)."""
+    members = sum(max(1, column.type.num_fields) for column in table.schema)
+    if table.num_rows > size or table.num_rows * members > _MAX_VALUES:
+        raise BodyError(f"body says that it holds {table.num_rows} events, of {members} fields")
 
 
 def from_table(table: Any) -> Raw:
@@ -79,13 +124,19 @@ def _values(column: Any) -> Any:
     if pa.types.is_timestamp(kind):
         import pyarrow.compute as pc
 
-        seconds = pc.divide(pc.cast(column.cast(pa.timestamp("us", kind.tz)), pa.int64()), 1e6)
-        return seconds.to_numpy()
+        ticks = pc.cast(column.cast(pa.timestamp("us", kind.tz)), pa.int64())
+        return pc.divide(ticks.cast(pa.float64(), safe=False), 1e6).to_numpy()
     if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
+        return [value for chunk in column.chunks for value in _looked_up(chunk)]
     if pa.types.is_decimal(column.type):
         return column.cast(pa.float64()).to_numpy()
     return column.to_pylist()
+
+
+def _looked_up(chunk: Any) -> list[Any]:
+    """Return the values of a dictionary array; equal ones are one object, not copies."""
+    values = chunk.dictionary.to_pylist()
+    return [None if at is None else values[at] for at in chunk.indices.to_pylist()]
 
 
 def _objects(columns: dict[str, Any]) -> list[dict[str, Any] | None]:
