@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import shutil
+import textwrap
 from typing import TextIO
 
 from exporter.demo.schedule import Phase
@@ -10,7 +11,8 @@ from exporter.demo.schedule import Phase
 PLAIN_INTERVAL = 5.0
 
 _CLEAR_LINE = "\r\x1b[2K"
-_BAR_WIDTH = 20
+_BAR_WIDTH = 12
+_INDENT = " " * 7
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def summary(progress: Progress, windows: tuple[str, ...]) -> str:
         f"{_time(progress)} {phase_name(progress.phase)}",
         f"accuracy {_accuracy(progress.accuracy, windows)}",
         progress.alerts,
-        f"{progress.predictions} predictions, {progress.labels} labels",
+        f"{progress.labels} of {progress.predictions} labelled",
     )
     return " | ".join(parts)
 
@@ -69,6 +71,11 @@ def _accuracy(values: dict[str, float], windows: tuple[str, ...]) -> str:
     return ", ".join(f"{name} {value}" for name, value in zip(windows, known, strict=True))
 
 
+def _columns() -> int:
+    """Return how many columns a line may fill without the terminal breaking it."""
+    return max(shutil.get_terminal_size().columns - 1, 20)
+
+
 class Display:
     """Writes to a terminal, or plain lines to anything else.
 
@@ -85,11 +92,17 @@ class Display:
         """Write a line that stays."""
         self._write((_CLEAR_LINE if self._is_terminal else "") + text + "\n")
 
+    def tell(self, when: float, text: str) -> None:
+        """Write news with the time they came at; on a terminal in lines that fit."""
+        line = f"{clock(when):>5}  {text}"
+        if self._is_terminal:
+            line = textwrap.fill(line, _columns(), subsequent_indent=_INDENT)
+        self.say(line)
+
     def update(self, line: str, now: float) -> None:
         """Show the summary: in place on a terminal, else every five seconds of `now` a line."""
         if self._is_terminal:
-            columns = shutil.get_terminal_size().columns
-            self._write(_CLEAR_LINE + line[: columns - 1])
+            self._write(_CLEAR_LINE + line[: _columns()])
         elif now - self._last_plain >= PLAIN_INTERVAL:
             self._last_plain = now
             self._write(line + "\n")

@@ -5,7 +5,7 @@ import time
 
 from exporter.demo import status, texts
 from exporter.demo.connection import Connection
-from exporter.demo.display import Display, Progress, clock, summary
+from exporter.demo.display import Display, Progress, summary
 from exporter.demo.schedule import Schedule
 from exporter.demo.sender import EventSender
 from exporter.demo.settings import WINDOWS
@@ -73,7 +73,7 @@ class Show:
             now = self._elapsed()
             if self._times.phase(now).start != phase.start:
                 phase = self._times.phase(now)
-                self._tell(now, texts.news_of(phase))
+                self._display.tell(now, texts.news_of(phase))
             self._read_mail(now)
             self._refresh(now)
             stop.wait(_TICK)
@@ -81,12 +81,9 @@ class Show:
     def _is_over(self) -> bool:
         return self._duration is not None and self._elapsed() >= self._duration
 
-    def _tell(self, now: float, text: str) -> None:
-        self._display.say(f"{clock(now):>5}  {text}")
-
     def _read_mail(self, now: float) -> None:
         for notification in self._inbox.take():
-            self._tell(now, str(notification))
+            self._display.tell(now, str(notification))
 
     def _refresh(self, now: float) -> None:
         if now >= self._next_status:

@@ -37,16 +37,16 @@ def introduction(programs: stack.Stack, times: Schedule, duration: float | None)
 def _addresses(programs: stack.Stack) -> list[str]:
     url = programs.url
     entries = [
-        ("modelmeter", url(stack.MODELMETER), "its page: the models and their windows"),
-        ("", url(stack.MODELMETER, "/metrics"), "what Prometheus reads"),
-        ("model server", url(stack.MODEL_SERVER, "/docs"), "try a prediction"),
+        ("modelmeter's page", url(stack.MODELMETER)),
+        ("what Prometheus reads", url(stack.MODELMETER, "/metrics")),
+        ("try the model server", url(stack.MODEL_SERVER, "/docs")),
     ]
     if programs.tools.prometheus:
-        entries.append(("Prometheus", url(stack.PROMETHEUS, _GRAPH), "accuracy as a graph"))
-        entries.append(("", url(stack.PROMETHEUS, "/alerts"), "the alerting rules"))
+        entries.append(("Prometheus: accuracy", url(stack.PROMETHEUS, _GRAPH)))
+        entries.append(("Prometheus: alerts", url(stack.PROMETHEUS, "/alerts")))
     if programs.tools.alertmanager:
-        entries.append(("Alertmanager", url(stack.ALERTMANAGER), "what is delivered"))
-    return [f"  {name:<13} {address}  ({what})" for name, address, what in entries]
+        entries.append(("Alertmanager", url(stack.ALERTMANAGER)))
+    return [f"  {name:<21}  {address}" for name, address in entries]
 
 
 def _remarks(tools: Tools, duration: float | None) -> list[str]:

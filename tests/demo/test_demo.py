@@ -78,7 +78,7 @@ def told(text: str, what: str) -> list[int]:
 @pytest.mark.timeout(120)
 def test_an_alert_fires_after_the_change_and_is_resolved_after_the_recovery():
     with demo("--duration", "50") as running:
-        running.wait_for("predictions")
+        running.wait_for("labelled")
         children = running.children()
         assert len(children) == 4
         assert running.end(90) == 0
@@ -98,7 +98,7 @@ def test_an_alert_fires_after_the_change_and_is_resolved_after_the_recovery():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_in_good_order(number):
     with demo() as running:
-        running.wait_for("predictions")
+        running.wait_for("labelled")
         children = running.children()
         running.process.send_signal(number)
         assert running.end(30) == 0
@@ -107,7 +107,7 @@ def test_a_signal_ends_it_in_good_order(number):
 
 def test_when_a_program_dies_its_last_words_are_told():
     with demo() as running:
-        running.wait_for("predictions")
+        running.wait_for("labelled")
         children = running.children()
         victim = next(child for child in children if "serve" in child.cmdline())
         victim.kill()
@@ -120,7 +120,7 @@ def test_when_a_program_dies_its_last_words_are_told():
 
 def test_without_prometheus_it_says_so_and_runs_alone(tmp_path):
     with demo("--duration", "3", PATH=str(tmp_path)) as running:
-        running.wait_for("predictions")
+        running.wait_for("labelled")
         children = running.children()
         assert len(children) == 2
         assert running.end(30) == 0
@@ -131,7 +131,7 @@ def test_without_prometheus_it_says_so_and_runs_alone(tmp_path):
 
 def test_a_wanted_port_is_used():
     with demo("--duration", "1") as first:
-        first.wait_for("what Prometheus reads")
+        first.wait_for("what Prometheus reads  ")
         port = ADDRESS.findall(first.text)[0]
         with demo("--port", port) as second:
             assert second.end(30) == 1

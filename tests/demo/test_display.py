@@ -32,14 +32,14 @@ def test_times_and_bars():
 
 def test_the_summary_says_all_in_one_line():
     assert summary(progress(), WINDOWS) == (
-        "0:53/2:00 [#########...........] HOUR IN UTC | accuracy 15s 0.721, 1m 0.842"
-        " | 1 ALERT FIRING | 3180 predictions, 2870 labels"
+        "0:53/2:00 [#####.......] HOUR IN UTC | accuracy 15s 0.721, 1m 0.842"
+        " | 1 ALERT FIRING | 2870 of 3180 labelled"
     )
 
 
 def test_without_an_end_the_bar_is_that_of_the_phase():
     line = summary(progress(total=None, elapsed=51.0), WINDOWS)
-    assert line.startswith("0:51 [#####...............] HOUR IN UTC")
+    assert line.startswith("0:51 [###.........] HOUR IN UTC")
 
 
 def test_phases_have_names():
@@ -59,8 +59,9 @@ def test_elsewhere_than_on_a_terminal_a_plain_line_comes_every_five_seconds():
     for now in (0.0, 1.0, 4.9, 5.0, 9.9, 10.0):
         display.update(f"at {now}", now)
     display.say("news")
+    display.tell(67.0, "x" * 500)
     display.clear()
-    assert stream.getvalue() == "at 0.0\nat 5.0\nat 10.0\nnews\n"
+    assert stream.getvalue() == "at 0.0\nat 5.0\nat 10.0\nnews\n" + f" 1:07  {'x' * 500}\n"
 
 
 def test_on_a_terminal_the_line_is_redrawn_in_place_and_news_stay():
@@ -70,12 +71,16 @@ def test_on_a_terminal_the_line_is_redrawn_in_place_and_news_stay():
         display.update("one", 0.0)
         display.update("x" * 500, 0.1)
         display.say("news")
+        display.tell(67.0, "word " * 60)
         written = os.read(leader, 10_000).decode()
     os.close(leader)
-    one, long, news = written.split("\r\x1b[2K")[1:]
+    one, long, news, told = written.split("\r\x1b[2K")[1:]
     assert one == "one"
     assert len(long) < 500
     assert news == "news\r\n"
+    first, *others = told.rstrip().split("\r\n")
+    assert first.startswith(" 1:07  word word")
+    assert {line[:12] for line in others} == {"       word "}
 
 
 def test_a_closed_pipe_is_noticed_and_does_not_raise():
