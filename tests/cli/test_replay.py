@@ -77,9 +77,11 @@ def serving(answer: Callable[[Request], Answer | None]) -> Iterator[Server]:
         found = Server(f"http://127.0.0.1:{server.server_address[1]}", answer)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield found
-        server.shutdown()
-        thread.join()
+        try:
+            yield found
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class Time:

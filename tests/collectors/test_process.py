@@ -147,6 +147,21 @@ def test_a_child_counts_and_its_exit_lowers_nothing(start: Start) -> None:
     )
 
 
+def test_a_server_that_started_us_does_not_count_us() -> None:
+    program = """
+import os
+from exporter.collectors.process import ModelServerCollector
+from exporter.config import ModelServerSettings
+for family in ModelServerCollector(ModelServerSettings(pid=os.getppid())).collect():
+    if family.name == "model_server_processes":
+        print(family.samples[0].value)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{len(psutil.Process().children()) + 1}\n"
+
+
 def test_exit_and_restart_keep_the_counters(start: Start, tmp_path) -> None:
     pid_file = tmp_path / "server.pid"
     first = start(BUSY)
