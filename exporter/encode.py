@@ -108,6 +108,8 @@ class Encoder:
         faults: Faults = {}
         if schema is None:
             return faults
+        if schema.task == "binary":
+            self._scored |= columns.score is not None and not np.isnan(columns.score).all()
         if columns.task is not None:
             for i, told in enumerate(columns.task):
                 if told is not None and told != schema.task and not self._may_become(told):
@@ -155,7 +157,11 @@ class Encoder:
         if self.task != "binary":
             return self.refused_labels(values)
         faults: Faults = {}
-        self._binary_names("label", values, faults)
+        for i, value in enumerate(values):
+            if value is not None and value not in self._codes and self.task == "binary":
+                fault = self._admit_event([("label", class_name(value))])
+                if fault is not None:
+                    faults[i] = fault
         return faults
 
     def refused_labels(self, values: Sequence[Value | None]) -> Faults:
@@ -208,7 +214,11 @@ class Encoder:
         self.schema = replace(self.schema, task="multiclass", positive=None)
 
     def _pair(self) -> tuple[str, str]:
-        """The negative and the positive class of a model that sends scores alone."""
+        """Return the negative and the positive class that a score alone predicts."""
+        assert self.schema is not None
+        known, positive = self.schema.classes, self.schema.positive
+        if len(known) == 2 and positive in known:
+            return known[1 - known.index(positive)], positive
         positive = self.settings.positive_class or "1"
         others = [name for name in self.settings.classes if name != positive]
         return (others[0] if others else "0"), positive
@@ -232,48 +242,59 @@ class Encoder:
             for i, row in enumerate(columns.scores):
                 if row:
                     faults.setdefault(i, ("task", "is binary: it takes score, not scores"))
-        self._scored |= columns.score is not None and not np.isnan(columns.score).all()
-        if self._scored and columns.score is not None and self._predicts_by_score(columns):
-            self._admit(self._pair())
-        if columns.prediction is not None:
-            self._binary_names("prediction", columns.prediction, faults)
-        if columns.label is not None and self.task == "binary":
-            self._binary_names("label", columns.label, faults)
-
-    def _predicts_by_score(self, columns: Columns) -> bool:
-        if columns.score is None:
-            return False
-        if columns.prediction is None:
-            return True
-        return any(
-            value is None and score == score
-            for value, score in zip(columns.prediction, columns.score.tolist(), strict=True)
-        )
-
-    def _binary_names(self, field: str, values: Sequence[Value | None], faults: Faults) -> None:
-        """Admit the classes of a binary model: a third is a fault, or makes it multiclass."""
         assert self.schema is not None
-        unknown = {v for v in values if v is not None and v not in self._codes}
-        if not unknown:
-            return
-        for i, value in enumerate(values):
-            if value is None or value in self._codes or i in faults:
+        named = (columns.prediction, columns.label)
+        names = {v for column in named if column is not None for v in set(column)}
+        by_score = self._by_score(columns)
+        known_pair = not by_score or set(self._pair()) <= self.schema.codes.keys()
+        if not known_pair or not names <= {None, *self._codes}:
+            self._admit_in_order(columns, by_score, faults)
+
+    def _by_score(self, columns: Columns) -> set[int]:
+        """Return the positions of the events that predict by their score alone."""
+        if columns.score is None:
+            return set()
+        scored = np.flatnonzero(~np.isnan(columns.score)).tolist()
+        given = columns.prediction
+        return {i for i in scored if given is None or given[i] is None}
+
+    def _admit_in_order(self, columns: Columns, by_score: set[int], faults: Faults) -> None:
+        """Admit the classes of a binary model, event by event: batches must not matter."""
+        for i in range(len(columns)):
+            if i in faults or self.task != "binary":
                 continue
-            name = class_name(value)
-            if name not in self.schema.codes and len(self.schema.classes) >= 2:
-                if self._open_binary():
-                    self._become_multiclass()
-                    return
-                faults[i] = self._third_class(field, name)
-                continue
-            self._admit([name])
+            prediction = None if columns.prediction is None else columns.prediction[i]
+            label = None if columns.label is None else columns.label[i]
+            named = [("score", name) for name in self._pair()] if i in by_score else []
+            given = (("prediction", prediction), ("label", label))
+            named += [(field, class_name(value)) for field, value in given if value is not None]
+            fault = self._admit_event(named)
+            if fault is not None:
+                faults[i] = fault
+            elif prediction is not None and columns.score is not None:
+                self._learn_positive_from(class_name(prediction), columns.score[i])
+
+    def _admit_event(self, named: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+        """Admit the classes that one event names: a third is a fault, or makes it multiclass."""
+        assert self.schema is not None
+        known = dict.fromkeys(self.schema.classes)
+        for field, name in named:
+            if name not in known and len(known) >= 2 and self._open_binary():
+                self._become_multiclass()
+                return None
+            if name not in known and len(known) >= 2:
+                return self._third_class(field, name)
+            known[name] = None
+        self._admit(known)
+        return None
 
     def _third_class(self, field: str, name: str) -> tuple[str, str]:
         assert self.schema is not None
         known = " and ".join(repr(known) for known in sorted(self.schema.classes))
-        if field == "label":
+        if field != "prediction":
+            told = "is" if field == "label" else "alone predicts"
             return field, (
-                f"is {name!r}, but this binary model's classes are {known}; "
+                f"{told} {name!r}, but this binary model's classes are {known}; "
                 "configure positive_class and classes if they are others"
             )
         return "task", f"is binary with the classes {known}: a third, {name!r}, contradicts it"
@@ -302,7 +323,13 @@ class Encoder:
             return
         above = np.flatnonzero(score >= self.schema.threshold)
         if len(above):
-            self._learned = self.schema.classes[int(code[above[0]])]
+            name = self.schema.classes[int(code[above[0]])]
+            self._learn_positive_from(name, float(score[above[0]]))
+
+    def _learn_positive_from(self, name: str, score: float) -> None:
+        assert self.schema is not None
+        if self.schema.positive is None and score >= self.schema.threshold:
+            self._learned = name
             self._set_positive()
 
     def _predicted_values(self, columns: Columns) -> Sequence[Value]:
