@@ -144,7 +144,8 @@ class Models:
         """Let the model go that is idle longest, if it must and was longer than any window."""
         if len(self._models) < self.settings.max_models:
             return True
-        longest = max((spec.seconds or 0.0 for spec in self.settings.windows), default=0.0)
+        lengths = [spec.seconds for spec in self.settings.windows if spec.seconds is not None]
+        longest = max(lengths, default=self.settings.model_ttl)
         idle = min(self._models.values(), key=lambda model: model.activity.seen, default=None)
         if idle is None or now - idle.activity.seen < longest:
             return False
