@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from exporter.cli.recorded import DataError, Row, dump
+from exporter.cli.rows import DataError, Row, dump
 from exporter.cli.tables import GROUPS, event, plan
 
 BATCH_ROWS = 8192

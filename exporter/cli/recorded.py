@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final
+
+from exporter.cli.rows import DataError, Row, dump
+from exporter.cli.tables import csv_rows
 
 FORMATS: Final = {
     "ndjson": ("ndjson", "jsonl"),
@@ -19,18 +22,6 @@ FORMATS: Final = {
     "arrow": ("arrow", "feather", "ipc"),
 }
 """Each format and the file name endings that mean it; ``.gz`` may follow (not for the last two)."""
-
-
-class DataError(ValueError):
-    """A file that cannot be read as events."""
-
-
-class Row(NamedTuple):
-    """One event as JSON, where it stands in its file, and why it is none when it is none."""
-
-    place: str
-    body: bytes
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,8 +118,6 @@ def _is_utf8(body: bytes) -> bool:
 
 def separated(content: IO[bytes]) -> Iterator[Row]:
     """Return the rows of a CSV file with a header of field names."""
-    from exporter.cli.tables import csv_rows  # noqa: PLC0415 - it builds upon this module
-
     lines = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
     try:
         yield from csv_rows(lines)
@@ -147,11 +136,6 @@ def document(content: IO[bytes]) -> Iterator[Row]:
     events = found if isinstance(found, list) else [found]
     for number, event in enumerate(events):
         yield Row(f"event {number}", dump(event))
-
-
-def dump(event: object) -> bytes:
-    """Return an event as compact JSON on one line."""
-    return json.dumps(event, separators=(",", ":")).encode()
 
 
 def _uncolumned(columns: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from exporter.cli.progress import Progress
-from exporter.cli.recorded import FORMATS, DataError, Recording, Row, open_recording
+from exporter.cli.recorded import FORMATS, Recording, open_recording
+from exporter.cli.rows import DataError, Row
 from exporter.cli.sender import Reply, Sender, SendError, endpoint
 from exporter.config.units import parse_duration
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Final
 
-from exporter.cli.recorded import DataError, Row, dump
+from exporter.cli.rows import DataError, Row, dump
 from exporter.config.problems import nearest
 
 FIELDS: Final = (
