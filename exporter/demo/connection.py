@@ -25,6 +25,7 @@ class Connection:
     """Keeps one connection open and opens it anew after a failure; for one thread."""
 
     def __init__(self, port: int, host: str = HOST, timeout: float = TIMEOUT) -> None:
+        self.port = port
         self._http = http.client.HTTPConnection(host, port, timeout=timeout)
 
     @classmethod

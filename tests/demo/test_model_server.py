@@ -84,3 +84,15 @@ def test_it_answers_when_modelmeter_is_away():
         assert {answer.status for answer in answers} == {200}
         connection.close()
         process.terminate()
+
+
+def test_the_client_as_a_program_of_its_own_asks_and_tells_the_truth_later(server, events):
+    before = len(events.all)
+    command = [sys.executable, "-m", "exporter.demo.traffic", "--events-url", events.url]
+    with subprocess.Popen([*command, "--model-url", f"http://127.0.0.1:{server.port}"]) as process:
+        wait_until(lambda: any("label" in event for event in events.all[before:]))
+        process.terminate()
+        assert process.wait(10) == 0
+    label = next(event for event in events.all if "label" in event)
+    assert label["label"] in dataset.CLASSES
+    assert label["id"] in {event["id"] for event in events.all if "prediction" in event}
