@@ -82,7 +82,7 @@ class Service:
             raise TooFast(wait)
         default = model or self.settings.single_model
         if default is not None:
-            named = raw.fields.get("model") or [None] * len(raw.at)
+            named = raw.fields.get("model", [None] * len(raw.at))
             raw.fields["model"] = [default if name is None else name for name in named]
         return raw
 

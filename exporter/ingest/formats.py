@@ -43,8 +43,11 @@ class Raw:
 
     @property
     def by_row(self) -> bool:
-        """Whether features came an object an event, so that bodies can be put together."""
-        return not isinstance(self.fields.get("features"), Mapping)
+        """Whether the columns are plain lists, so that bodies can be put together.
+
+        Arrays are not: a null is NaN in them, which among rows is a number that was sent.
+        """
+        return all(isinstance(column, list) for column in self.fields.values())
 
 
 def together(raws: Sequence[Raw]) -> Raw:
