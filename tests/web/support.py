@@ -27,6 +27,7 @@ from exporter.service import Clock, Service
 HOST = "127.0.0.1"
 JSON = {"Content-Type": "application/json"}
 DEADLINE = 30
+DEFAULTS = Settings()
 
 
 def until(
@@ -134,7 +135,7 @@ class Running(Client):
 
 @contextmanager
 def running(
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULTS,
     body_seconds: float = 30.0,
     clock: Clock | None = None,
     more: Iterable[Any] = (),
