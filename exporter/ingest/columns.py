@@ -38,6 +38,7 @@ Features = Sequence[Mapping[str, Any] | None] | Mapping[str, Sequence[Any]]
 _NUMBERS: Final = frozenset({int, float, type(None)})
 _VALUES: Final = frozenset({int, float, bool, str, type(None)})
 _MAX_SCORES: Final = 1000
+_LARGEST: Final = float(np.finfo(np.float64).max)
 
 
 @dataclass
@@ -149,7 +150,9 @@ class _Check:
         elif kinds <= _VALUES and float not in kinds:
             texts = [v for v in column if type(v) is str] if str in kinds else []
             if not texts or (min(map(len, texts)) > 0 and max(map(len, texts)) <= MAX_CLASS):
-                return list(column)
+                whole = [abs(v) for v in column if type(v) is int] if int in kinds else []
+                if max(whole, default=0) <= _LARGEST:
+                    return list(column)
         return self.each(field, lambda value: _class_or_number(field, value))
 
 
@@ -168,7 +171,7 @@ def check(raw: Raw) -> tuple[Columns, list[Rejection]]:
         scores=_scores(todo),
         label=todo.values("label"),
         features=_features(todo),
-        latency=todo.numbers("latency_seconds", 0.0, float(np.finfo(np.float64).max), "at least 0"),
+        latency=todo.numbers("latency_seconds", 0.0, _LARGEST, "at least 0"),
     )
     _segments(todo)
     _carries_something(todo, columns)

@@ -11,10 +11,11 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 
 def raw(body, media_type=JSON, model="m"):
-    """The events of a body, unchecked; ``model`` is that of all, if none names its own."""
+    """The events of a body, unchecked; ``model`` is that of the events that name none."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     found = decode(media_type, body)
-    found.fields.setdefault("model", [model] * len(found.at))
+    named = found.fields.get("model", [None] * len(found.at))
+    found.fields["model"] = [model if name is None else name for name in named]
     return found
 
 
