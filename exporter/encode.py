@@ -336,12 +336,14 @@ class Encoder:
         """Return the predicted class of each event, by its score where it names none."""
         if columns.prediction is not None and None not in columns.prediction:
             return columns.prediction  # type: ignore[return-value]
+        assert self.schema is not None
         given: Sequence[Value | None] = columns.prediction or [None] * len(columns)
-        if columns.scores is not None:
+        best: list[Value | None]
+        if self.schema.task == "multiclass":
+            assert columns.scores is not None
             best = [max(row, key=row.__getitem__) if row else None for row in columns.scores]
         else:
             assert columns.score is not None
-            assert self.schema is not None
             pair = self._pair()
             best = [pair[above] for above in (columns.score >= self.schema.threshold).tolist()]
         return [b if value is None else value for value, b in zip(given, best, strict=True)]  # type: ignore[misc]

@@ -216,3 +216,23 @@ def test_scores_of_classes_over_the_bound_are_summed():
     send(fed, {"scores": {f"c{number}": 1 / 150 for number in range(150)}, "label": "c149"})
     assert value(fed, "model_log_loss") == pytest.approx(-math.log(50 / 150))
     assert value(fed, "model_labels_total") == 1
+
+
+def test_models_of_all_tasks_in_one_body_do_not_disturb_each_other():
+    fed = monitor()
+    events = [
+        {"model": "score", "score": 0.9, "label": 1},
+        {"model": "scores", "scores": {"cat": 0.6, "dog": 0.4}, "label": "dog"},
+        {"model": "class", "prediction": "yes", "label": "no"},
+        {"model": "number", "prediction": 2.5, "label": 2.0, "task": "regression"},
+    ]
+    assert send(fed, *events, *events[::-1]).accepted == 8
+    known = {model.name: model.encoder.schema.classes for model in fed.models}
+    assert known["score"] == ("0", "1")
+    assert known["scores"] == ("cat", "dog")
+    assert known["class"] == ("yes", "no")
+    assert [model.encoder.task for model in fed.models] == [
+        "binary", "multiclass", "binary", "regression"
+    ]  # fmt: skip
+    assert value(fed, "model_accuracy_ratio", model="score") == 1
+    assert value(fed, "model_accuracy_ratio", model="scores") == 0
