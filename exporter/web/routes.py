@@ -15,7 +15,13 @@ from exporter import scrape
 from exporter.config import ConfigError
 from exporter.service import Service
 from exporter.web.errors import Refused
-from exporter.web.schemas import METRICS_RESPONSE, errors
+from exporter.web.schemas import (
+    DELETED_RESPONSE,
+    METRICS_RESPONSE,
+    MODEL_RESPONSE,
+    MODELS_RESPONSE,
+    errors,
+)
 from exporter.web.view import model_view
 
 Version = Annotated[str | None, Query(description="One version; without it, all of them.")]
@@ -39,12 +45,14 @@ def router(service: Service, scraping: Executor) -> APIRouter:
         body, headers = await asyncio.get_running_loop().run_in_executor(scraping, work)
         return Response(body, headers=headers)
 
-    @routes.get("/v1/models", tags=["models"])
+    @routes.get("/v1/models", tags=["models"], responses=MODELS_RESPONSE)
     def models() -> Response:
         """List what is monitored."""
         return _json({"models": _views(service, None, None)})
 
-    @routes.get("/v1/models/{model:path}", tags=["models"], responses=errors(404))
+    @routes.get(
+        "/v1/models/{model:path}", tags=["models"], responses={**MODEL_RESPONSE, **errors(404)}
+    )
     def one_model(model: str, version: Version = None) -> Response:
         """Show one model: its versions, windows, values, bounds, limits and decisions."""
         views = _views(service, model, version)
@@ -52,7 +60,9 @@ def router(service: Service, scraping: Executor) -> APIRouter:
             raise _unknown(model, version)
         return _json({"model": model, "versions": views})
 
-    @routes.delete("/v1/models/{model:path}", tags=["models"], responses=errors(404))
+    @routes.delete(
+        "/v1/models/{model:path}", tags=["models"], responses={**DELETED_RESPONSE, **errors(404)}
+    )
     def delete(model: str, version: Version = None) -> Response:
         """Forget a model, or one version of it: its series, its windows, what waits for labels."""
         with service.monitor.lock:

@@ -1,0 +1,85 @@
+"""``/openapi.json``: valid, complete, and true of what is answered."""
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+ROUTES = {
+    ("/metrics", "get"),
+    ("/-/healthy", "get"),
+    ("/-/ready", "get"),
+    ("/-/reload", "post"),
+    ("/v1/events", "post"),
+    ("/v1/models", "get"),
+    ("/v1/models/{model}", "get"),
+    ("/v1/models/{model}", "delete"),
+}
+
+
+@pytest.fixture(scope="module")
+def document(served) -> dict:
+    served.get("/openapi.json")
+    return served.get("/openapi.json").json()
+
+
+def test_it_is_valid_and_complete(document) -> None:
+    assert document["openapi"].startswith("3.1")
+    validate(document)
+    paths = document["paths"]
+    assert {(path, method) for path, methods in paths.items() for method in methods} == ROUTES
+    for methods in paths.values():
+        for operation in methods.values():
+            assert operation["summary"]
+            assert all(answer["description"] for answer in operation["responses"].values())
+
+
+def test_the_page_that_shows_it_is_there(served) -> None:
+    assert b"/openapi.json" in served.get("/docs").body
+
+
+MODEL = "/v1/models/{model}"
+
+
+def test_what_is_answered_is_what_it_says(served, document) -> None:
+    events = [{"model": "told", "id": i, "score": i / 9, "label": i % 2} for i in range(9)]
+    answers = [
+        ("/v1/events", "post", served.post(events)),
+        ("/v1/events", "post", served.post([*events, {"score": 7}])),
+        ("/v1/events", "post", served.post({"model": "told"})),
+        ("/v1/events", "post", served.post(b"[")),
+        ("/v1/events", "post", served.post(b" " * (5 * 2**20))),
+        ("/v1/events", "post", served.post({}, Content_Type="text/csv")),
+        ("/v1/models", "get", served.get("/v1/models")),
+        (MODEL, "get", served.get("/v1/models/told")),
+        (MODEL, "get", served.get("/v1/models/nobody")),
+        (MODEL, "delete", served.request("DELETE", "/v1/models/nobody")),
+        (MODEL, "delete", served.request("DELETE", "/v1/models/told")),
+    ]
+    for path, method, answer in answers:
+        told = document["paths"][path][method]["responses"][str(answer.status)]
+        schema = told["content"]["application/json"]["schema"]
+        Draft202012Validator(schema).validate(answer.json())
+    assert {str(answer.status) for _, _, answer in answers} == {
+        "200", "400", "404", "413", "415", "422"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "valid"),
+    [
+        ({"model": "m", "score": 0.5}, True),
+        ([{"model": "m", "prediction": True, "id": 7, "features": {"a": None}}], True),
+        ({"model": "m", "columns": {"score": [0.5, None], "features": {"a": [1, "x"]}}}, True),
+        ([{"model": "-m", "score": 0.5}], False),
+        ([{"model": "m", "score": 1.5}], False),
+        ([{"model": "m", "prediction": []}], False),
+        ("text", False),
+    ],
+)
+def test_the_schema_of_events_takes_what_the_service_takes(served, document, body, valid) -> None:
+    operation = document["paths"]["/v1/events"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert Draft202012Validator(schema).is_valid(body) == valid
+    assert (served.post(json.dumps(body).encode()).status == 200) == valid
