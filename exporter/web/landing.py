@@ -7,7 +7,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from exporter import __version__
@@ -25,8 +25,8 @@ COLUMNS: Final[tuple[tuple[str, str], ...]] = (
 """Heading and metric; a column that no model has is left out."""
 
 _EMPTY: Final = """<p>No events yet. Send one:</p>
-<pre>curl http://localhost:9920/v1/events -H 'Content-Type: application/json' \\
-  -d '{"model": "fraud", "id": "a1", "score": 0.93, "label": 1}'</pre>"""
+<pre>curl {url}v1/events -H 'Content-Type: application/json' \\
+  -d '{{"model": "fraud", "id": "a1", "score": 0.93, "label": 1}}'</pre>"""
 
 
 def router(service: Service) -> APIRouter:
@@ -35,22 +35,23 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/", response_class=HTMLResponse, include_in_schema=False)
-    def landing() -> str:
+    def landing(request: Request) -> str:
         views = []
         models = service.monitor.models
         for model in models:
             with service.monitor.lock:
                 views.append(model_view(models, model, service.clock.monotonic()))
-        return page.substitute(version=escape(__version__), content=table(views))
+        content = table(views) or _EMPTY.format(url=escape(str(request.base_url)))
+        return page.substitute(version=escape(__version__), content=content)
 
     return routes
 
 
 def table(views: list[dict[str, Any]]) -> str:
-    """Return the models as an HTML table, a row a window."""
+    """Return the models as an HTML table, a row a window; nothing when there are none."""
     rows = [(view, name) for view in views for name in view["windows"]]
     if not rows:
-        return _EMPTY
+        return ""
     shown = [
         (heading, key)
         for heading, key in COLUMNS
