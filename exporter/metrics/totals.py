@@ -37,6 +37,7 @@ def predicted_class(life: Window) -> dict[str, float] | None:
     "Joined labels by true and by predicted class.",
     tasks=CLASSIFIERS,
     labels=("actual", "predicted"),
+    group="confusion",  # a hundred classes are ten thousand cells
 )
 def confusion(life: Window) -> dict[tuple[str, str], float] | None:
     """Return every cell of the known classes."""
