@@ -49,38 +49,42 @@ def router(service: Service) -> APIRouter:
 
 def table(views: list[dict[str, Any]]) -> str:
     """Return the models as an HTML table, a row a window; nothing when there are none."""
-    rows = [(view, name) for view in views for name in view["windows"]]
+    rows = [(view, name, i == 0) for view in views for i, name in enumerate(view["windows"])]
     if not rows:
         return ""
     shown = [
         (heading, key)
         for heading, key in COLUMNS
-        if any(key in view["windows"][name]["values"] for view, name in rows)
+        if any(key in view["windows"][name]["values"] for view, name, _ in rows)
     ]
     headings = ["model", "version", "task", "window", "predictions", "labels"]
     headings += [heading for heading, _ in shown] + ["limits"]
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    body = "".join(_row(view, name, [key for _, key in shown]) for view, name in rows)
+    keys = [key for _, key in shown]
+    body = "".join(_row(view, name, keys, first=first) for view, name, first in rows)
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
         "</table></div>"
     )
 
 
-def _row(view: dict[str, Any], name: str, keys: list[str]) -> str:
+def _row(view: dict[str, Any], name: str, keys: list[str], *, first: bool) -> str:
     window = view["windows"][name]
+    of_model = (view["model"], view["version"], view["task"] or "") if first else ("", "", "")
     cells = [
-        f"<td>{escape(view['model'])}</td><td>{escape(view['version'])}</td>",
-        f"<td>{escape(view['task'] or '')}</td><td>{escape(name)}</td>",
-        f"<td>{window['predictions']}</td><td>{window['labels']}</td>",
+        *(f"<td>{escape(text)}</td>" for text in of_model),
+        f"<td>{escape(name)}</td>",
+        f"<td>{window['predictions']:,}</td><td>{window['labels']:,}</td>",
         *(_number(window["values"].get(key)) for key in keys),
         _limits(window["decisions"]),
     ]
-    return f"<tr>{''.join(cells)}</tr>"
+    return f"<tr{' class=first' if first else ''}>{''.join(cells)}</tr>"
 
 
 def _number(value: float | None) -> str:
-    return '<td class="none"></td>' if value is None else f"<td>{value:.4g}</td>"
+    if value is None:
+        return "<td></td>"
+    return f"<td>{value:.3f}</td>" if abs(value) < 10 else f"<td>{value:,.4g}</td>"
 
 
 def _limits(decisions: list[dict[str, Any]]) -> str:
@@ -89,9 +93,9 @@ def _limits(decisions: list[dict[str, Any]]) -> str:
         return f'<td class="breached">{", ".join(broken)}</td>'
     if any(one["breached"] is False for one in decisions):
         return '<td class="held">held</td>'
-    return '<td class="none"></td>'
+    return "<td></td>"
 
 
 def _broken(decision: dict[str, Any]) -> str:
     sign = "<" if decision["bound"] == "min" else ">"
-    return escape(f"{decision['metric']} {sign} {decision['limit']:g}")
+    return escape(f"{decision['metric'].removesuffix('_ratio')} {sign} {decision['limit']:g}")

@@ -64,9 +64,9 @@ def test_it_shows_the_models_and_updates_itself(tmp_path, monkeypatch) -> None:
 
         monkeypatch.setattr(landing, "table", table_then_more)
         page = browse(tmp_path, client.url + "/", "--dump-dom", "--virtual-time-budget=9000")
-        row = ["fraud", "3", "binary", "5m", "400", "400", "0.75"]
+        row = ["fraud", "3", "binary", "5m", "400", "400", "0.750"]
         found = cells(page)
         at = found.index("fraud")
         assert found[at : at + len(row)] == row
-        assert "accuracy_ratio &lt; 0.9" in found[at:]
+        assert "accuracy &lt; 0.9" in found[at:]
         assert "later" in found
