@@ -33,7 +33,7 @@ from exporter.config.values import Invalid, Value, shown
 from exporter.events import MAX_CLASS, MAX_FEATURE, MAX_MODEL, class_name
 
 SECOND, DAY = 1.0, 86_400.0
-KIB, MIB, GIB = 2**10, 2**20, 2**30
+MIB, GIB = 2**20, 2**30
 MAX_WINDOWS: Final = 8
 MAX_CLASSES: Final = 100
 DURABILITIES: Final = ("disk", "process", "none")
@@ -49,19 +49,19 @@ _LABEL_WINDOW = re.compile(r"([0-9]{1,9}) +labels")
 
 
 def window(value: Value) -> WindowSpec:
-    """Return a window of 1s to 30d, or of the last 10 to 10 million labels."""
-    expected = "a duration from 1s to 30d such as 5m, or 10 to 10000000 labels such as 1000 labels"
+    """Return a window of 1s to 1y, or of the last 1 to 10 million labels."""
+    expected = "a duration from 1s to 1y such as 5m, or 1 to 10000000 labels such as 1000 labels"
     name = value.text(expected)
     if match := _LABEL_WINDOW.fullmatch(name):
         count = int(match[1])
-        if 10 <= count <= 10_000_000:
+        if 1 <= count <= 10_000_000:
             return WindowSpec(f"{count} labels", labels=count)
         value.fail(f"must be {expected}, got {shown(value.node)}")
     try:
         seconds = parse_duration(name)
     except ValueError:
         seconds = 0.0
-    if not SECOND <= seconds <= 30 * DAY:
+    if not SECOND <= seconds <= 365 * DAY:
         value.fail(f"must be {expected}, got {shown(value.node)}")
     return WindowSpec(name, seconds=seconds)
 
@@ -137,7 +137,7 @@ def _file(value: Value) -> str:
 
 FEATURE: Final = Section({"kind": choice(*KINDS)}, build=FeatureSettings, required=("kind",))
 JOIN: Final = Section(
-    {"ttl": duration(SECOND, 365 * DAY), "max_pending": integer(1000, 100_000_000)},
+    {"ttl": duration(SECOND, 365 * DAY), "max_pending": integer(1, 100_000_000)},
     build=JoinSettings,
 )
 DRIFT: Final = Section(
@@ -201,9 +201,9 @@ def root(limit_metrics: Collection[str]) -> Section:
         {
             "windows": windows,
             "decision_interval": duration(0.1, 3600),
-            "max_body_bytes": size(KIB, 256 * MIB),
+            "max_body_bytes": size(1, 256 * MIB),
             "max_models": integer(1, 10_000),
-            "max_series": integer(100, 1_000_000),
+            "max_series": integer(1, 1_000_000),
             "max_memory": size(64 * MIB, 1024 * GIB),
             "max_events_per_second": number(0, 1e9, above=True),
             "model_ttl": duration(SECOND, 365 * DAY),
