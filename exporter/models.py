@@ -6,6 +6,7 @@ Holds every model version, the ids that wait for joins, and what is counted over
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -32,6 +33,7 @@ class Models:
         self._wild: dict[str, Owner] = {}
         self._latest: dict[str, ModelVersion] = {}
         self._told: set[str] = set()
+        self._idle_since = -math.inf
 
     def __iter__(self) -> Iterator[ModelVersion]:
         return iter(list(self._models.values()))
@@ -146,7 +148,13 @@ class Models:
             return True
         lengths = [spec.seconds for spec in self.settings.windows if spec.seconds is not None]
         longest = max(lengths, default=self.settings.model_ttl)
+        if now - self._idle_since < longest:
+            return False
         idle = min(self._models.values(), key=lambda model: model.activity.seen, default=None)
+        if idle is not None:
+            # No model can have been idle for longer, now or later: thousands of names that come
+            # together must not make as many searches.
+            self._idle_since = idle.activity.seen
         if idle is None or now - idle.activity.seen < longest:
             return False
         self.remove(idle)
