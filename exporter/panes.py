@@ -123,11 +123,12 @@ class CountPanes:
 
     def __init__(self, layout: Layout, labels: int, now: float) -> None:
         self.layout = layout
+        self._labels = labels
         self._room = max(1, labels // PANES)
         self._open = layout.zero()
         self._filled = 0
         self._since = now
-        self._closed: deque[tuple[float, Sparse]] = deque(maxlen=math.ceil(labels / self._room))
+        self._closed: deque[tuple[float, Sparse]] = deque()
         self._cached: Floats | None = None
 
     def add(self, rows: Labels, now: float) -> None:
@@ -143,6 +144,7 @@ class CountPanes:
             done += taken
             if self._filled == self._room:
                 self._close()
+            self._drop_spare()
 
     def window(self, now: float) -> tuple[Floats, float]:
         """Return the sum of the window at ``now``, and the seconds that it spans."""
@@ -159,7 +161,7 @@ class CountPanes:
             (since, sparse(before.carry(total([pane], before.size), after)))
             for since, pane in self._closed
         ]
-        self._closed = deque(carried, maxlen=self._closed.maxlen)
+        self._closed = deque(carried)
         self._cached = None
 
     def _close(self) -> None:
@@ -167,3 +169,9 @@ class CountPanes:
         self._open = self.layout.zero()
         self._filled = 0
         self._cached = None
+
+    def _drop_spare(self) -> None:
+        """Forget the oldest panes, as long as the others hold labels enough."""
+        while (len(self._closed) - 1) * self._room + self._filled >= self._labels:
+            self._closed.popleft()
+            self._cached = None
