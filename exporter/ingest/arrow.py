@@ -93,6 +93,8 @@ def from_table(table: Any) -> Raw:
         elif name in FIELDS and column.null_count < len(column):
             raw.fields[name] = _values(column)
     for group, columns in groups.items():
+        if not columns:
+            continue
         if group == "features":
             raw.fields[group] = {key: _values(column) for key, column in columns.items()}
         else:

@@ -172,6 +172,8 @@ def _rows_of(name: str, column: Any, size: int) -> Any:
     if name not in _GROUPS:
         return column
     keys = list(column)
+    if not keys:
+        return [None] * size
     return [
         {key: value for key, value in zip(keys, row, strict=True) if value is not None} or None
         for row in zip(*column.values(), strict=True)

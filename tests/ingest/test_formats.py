@@ -222,6 +222,24 @@ def test_arrow_times_dictionaries_and_large_strings():
     assert plain(columns)["id"] == ["a", "b"]
 
 
+def test_objects_without_keys_are_absent():
+    columns = {"score": [0.5, 1.0]} | {group: {} for group in GROUPS}
+    empty = pa.array([{}, {}], pa.struct([]))
+    table = pa.table({"score": [0.5, 1.0], **dict.fromkeys(GROUPS, empty)})
+    for found, rejected in (read({"columns": columns}), read(stream(table), ARROW)):
+        assert not rejected
+        assert found.score.tolist() == [0.5, 1.0]
+        assert found.scores is None or list(found.scores) == [None, None]
+        assert not any(found.features or [])
+
+
+def test_no_rows_of_arrow_are_no_events():
+    schema = pa.schema([("score", pa.float64()), ("features", pa.struct([("a", pa.int64())]))])
+    for chunk in (1, None):
+        columns, rejected = read(stream(schema.empty_table(), chunk), ARROW)
+        assert (len(columns), rejected) == (0, [])
+
+
 def test_arrow_nan_is_no_null():
     scores = pa.array([0.5, math.nan, None])
     table = pa.table({"score": scores, "label": pa.array(["1"] * 3), "id": pa.array(list("abc"))})
