@@ -23,7 +23,10 @@ log = logging.getLogger("modelmeter")
 
 
 class Collector(Protocol):
-    """A source of families."""
+    """A source of families.
+
+    One that may lack rights has an attribute ``degraded`` too: whether it did at the last scrape.
+    """
 
     name: str
 
@@ -55,6 +58,9 @@ class Scraper:
         seconds = Family(
             "modelmeter_scrape_collector_duration_seconds", "How long a collector took.", "gauge"
         )
+        degraded = Family(
+            "modelmeter_collector_degraded", "Whether a collector lacks rights.", "gauge"
+        )
         families: list[Metric] = []
         for collector in self._collectors:
             start = time.perf_counter()
@@ -62,10 +68,13 @@ class Scraper:
             families += collected
             success.add({"collector": collector.name}, good)
             seconds.add({"collector": collector.name}, time.perf_counter() - start)
+            if hasattr(collector, "degraded"):
+                degraded.add({"collector": collector.name}, collector.degraded)
         families = self._bounded([family for family in families if family.samples])
         series = Family("modelmeter_series", "Series of this exposition about models.", "gauge")
         series.add({}, sum(len(f.samples) for f in families if f.name.startswith("model_")))
-        return [*families, success, seconds, series]
+        told = (success, seconds, degraded, series)
+        return [*families, *(family for family in told if family.samples)]
 
     def _guarded(self, collector: Collector) -> tuple[list[Metric], bool]:
         try:

@@ -101,12 +101,15 @@ class ModelServerCollector:
         self._restarts = 0
         self._counters = Accumulator()
         self._denied: set[str] = set()
+        self.degraded = False
+        """Whether some of it could not be read when it was last collected."""
 
     def collect(self) -> Iterator[Metric]:
         """Return the families of this moment; gauges are absent while no process is found.
 
         A counter is absent only where it was never allowed to be read.
         """
+        self.degraded = False
         samples = self._sample_family()
         self._counters.add(samples)
         yield GaugeMetricFamily("model_server_up", UP, value=float(bool(samples)))
@@ -178,7 +181,8 @@ class ModelServerCollector:
             return None
 
     def _deny(self, name: str, reason: str) -> None:
-        """Log once that something of the model server cannot be read."""
+        """Show that something of the model server cannot be read, and log it once."""
+        self.degraded = True
         if name not in self._denied:
             self._denied.add(name)
             log.warning("cannot read the model server's %s", name, extra={"reason": reason})

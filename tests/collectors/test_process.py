@@ -277,6 +277,10 @@ def test_missing_rights_degrade_and_are_logged_once(
     }
     assert shown.keys() == ({"model_server_up"} | GAUGES | COUNTERS) - absent
     assert len(caplog.records) == 3
+    assert collector.degraded
+    monkeypatch.undo()
+    values(collector)
+    assert not collector.degraded
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")

@@ -60,6 +60,15 @@ def test_a_collector_that_raises_leaves_the_scrape_whole(caplog):
     assert shown(made.collect())["modelmeter_scrape_collector_success"][("bad",)] == 1
 
 
+def test_a_collector_that_may_lack_rights_says_whether_it_does():
+    able, other = Fixed("able"), Fixed("other")
+    made, _ = scraper(able, other)
+    assert "modelmeter_collector_degraded" not in shown(made.collect())
+    for lacking in (False, True):
+        able.degraded = lacking
+        assert shown(made.collect())["modelmeter_collector_degraded"] == {("able",): lacking}
+
+
 def test_families_without_samples_are_not_shown():
     made, _ = scraper(Fixed("one", family("model_a", 0), family("model_b", 1)))
     assert "model_a" not in shown(made.collect())
