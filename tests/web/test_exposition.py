@@ -50,6 +50,8 @@ PROMETHEUS_3 = (
         ("application/openmetrics-text; q=0.1, text/plain; q=0.9", TEXT),
         ("application/openmetrics-text; q=0.9, text/plain; q=0.1", OPEN),
         ("application/openmetrics-text; q=bad, text/plain; q=0.1", TEXT),
+        ("application/openmetrics-text; q=0.3, */*; q=0.9", TEXT),
+        ("application/openmetrics-text; q=0.3, text/*; q=0.9", TEXT),
         ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;q=0.8", TEXT),
         (PROMETHEUS_2_42, OPEN),
         (PROMETHEUS_2, OPEN),
