@@ -67,7 +67,7 @@ class Encoder:
         self._learned: str | None = None
         self._codes: dict[Value, int] = {}
         self.over_classes = 0
-        """Classes that were folded into ``__other__``, event by event."""
+        """Events with a class that was folded into ``__other__``."""
         if settings.task is not None:
             self._start(settings.task)
 
@@ -136,6 +136,7 @@ class Encoder:
         if self.schema is not None and self.schema.task == "multiclass" and columns.scores:
             self._admit(name for row in columns.scores if row for name in row)
         code = self._encode(values)
+        self.over_classes += int(self._over(code).sum())
         if schema.task == "binary":
             self._learn_positive(code, columns.score)
         scores = self._score_matrix(columns)
@@ -143,13 +144,20 @@ class Encoder:
         return Encoded(len(columns), code, columns.score, scores, extra)
 
     def labels(
-        self, values: Sequence[Value]
+        self, values: Sequence[Value], beside: Codes | None = None
     ) -> tuple[Codes | None, Floats | None, Sequence[str | None] | None]:
-        """Return labels as codes or as numbers, and the names of those without a code."""
+        """Return labels as codes or as numbers, and the names of those without a code.
+
+        ``beside`` are the predictions that came in the same events, if they did.
+        """
         assert self.schema is not None
         if self.schema.task == "regression":
             return None, np.array(values, np.float64), None
         code = self._encode(values)
+        over = self._over(code)
+        if beside is not None:  # counted with their predictions
+            over &= ~self._over(beside)
+        self.over_classes += int(over.sum())
         return code, None, self._true_names(values, code)
 
     def label_faults(self, values: Sequence[Value | None]) -> Faults:
@@ -360,10 +368,15 @@ class Encoder:
                 if codes[i] is None:
                     name = class_name(value)
                     codes[i] = known.get(name, other)
-                    self.over_classes += name not in known
                     if name in known and name != OTHER_CLASS:
                         self._codes[value] = codes[i]
         return np.array(codes, np.int64)
+
+    def _over(self, code: Codes) -> NDArray[np.bool_]:
+        """Return which of ``code`` stand for a class over the bound."""
+        assert self.schema is not None
+        over: NDArray[np.bool_] = code == self.schema.codes.get(OTHER_CLASS, -1)
+        return over
 
     def _true_names(self, values: Sequence[Value], code: Codes) -> list[str | None] | None:
         assert self.schema is not None

@@ -136,7 +136,7 @@ class Intake:
             where = [i for i, _ in pairs]
             delay = np.zeros(len(pairs))
             values = [value for _, value in pairs]
-            model.count_labelled(encoded.take(where), values, delay, self._at.now)
+            model.count_labelled(encoded.take(where), values, delay, self._at.now, together=True)
             model.activity.label = self._at.wall
 
     def _count_met(

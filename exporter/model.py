@@ -100,11 +100,22 @@ class ModelVersion:
         self.activity.seen = now
 
     def count_labelled(
-        self, encoded: Encoded, values: Sequence[Value], delay: Floats, now: float
+        self,
+        encoded: Encoded,
+        values: Sequence[Value],
+        delay: Floats,
+        now: float,
+        *,
+        together: bool = False,
     ) -> None:
-        """Count predictions whose labels are there with them; ``delay`` is in seconds."""
+        """Count predictions whose labels are there; ``delay`` is in seconds.
+
+        ``together`` says that each label came in the same event as its prediction.
+        """
         if values:
-            self._count_labels(encoded.code, encoded.value, encoded.extra, values, delay, now)
+            code = encoded.code
+            told = self.encoder.labels(values, code if together else None)
+            self._count_labels(code, encoded.value, encoded.extra, told, delay, now)
 
     def count_matches(
         self, matches: Matches, values: Sequence[Value], ts: Sequence[float], now: float
@@ -116,7 +127,7 @@ class ModelVersion:
             matches.code.astype(np.int64),
             matches.value,
             extra,
-            [values[i] for i in matches.at],
+            self.encoder.labels([values[i] for i in matches.at]),
             delay,
             now,
         )
@@ -126,13 +137,13 @@ class ModelVersion:
         code: NDArray[np.int64] | None,
         value: Floats | None,
         extra: Sequence[Remembered | None] | None,
-        values: Sequence[Value],
+        told: tuple[NDArray[np.int64] | None, Floats | None, Sequence[str | None] | None],
         delay: Floats,
         now: float,
     ) -> None:
-        label, truth, names = self.encoder.labels(values)
+        label, truth, names = told
         rows = Labels(
-            size=len(values), value=value, truth=truth, delay=np.maximum(delay, 0.0), label=label
+            size=len(delay), value=value, truth=truth, delay=np.maximum(delay, 0.0), label=label
         )
         if label is not None and code is not None:
             rows.code = code

@@ -211,6 +211,15 @@ def test_classes_over_the_bound_share_one_and_are_told_apart_for_correctness():
     assert fed.models.over_by_reason()["max_classes"] == 100
 
 
+def test_an_event_with_prediction_and_label_over_the_bound_is_counted_once():
+    fed = monitor()
+    send(
+        fed, *({"task": "multiclass", "prediction": f"c{n}", "label": f"c{n}"} for n in range(130))
+    )
+    send(fed, {"prediction": "c0", "label": "c129"}, {"prediction": "c129", "label": "c0"})
+    assert fed.models.over_by_reason()["max_classes"] == 32
+
+
 def test_scores_of_classes_over_the_bound_are_summed():
     fed = monitor()
     send(fed, {"scores": {f"c{number}": 1 / 150 for number in range(150)}, "label": "c149"})
