@@ -45,6 +45,8 @@ class Monitor:
     def tick(self, now: float) -> None:
         """Fold what waits; when they are due, make decisions and let idle models go.
 
+        The first decisions are due with the first model: it does not wait an interval for them.
+
         Takes the lock itself, and for one model at a time, so that events are not held up for long.
         """
         with self.lock:
@@ -56,8 +58,7 @@ class Monitor:
                     model.counts.flush(now)
                     if deciding:
                         self._decide(model, now)
-        if deciding:
-            self._decided = now
+                        self._decided = now
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
             with self.lock:

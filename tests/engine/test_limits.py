@@ -91,6 +91,14 @@ def test_decisions_are_held_between_the_intervals():
     assert breached(fed, 130.0) is None
 
 
+def test_the_first_model_does_not_wait_an_interval_for_its_decision():
+    fed = monitor(ACCURACY)
+    fed.tick(0.0)
+    answer(fed, 0, 500, now=5.0)
+    fed.tick(5.1)
+    assert breached(fed, 5.1) == 1
+
+
 def test_a_warning_is_there_whenever_a_critical_is():
     fed = monitor(ACCURACY)
     answer(fed, 0, 500)
