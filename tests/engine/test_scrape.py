@@ -131,6 +131,8 @@ ACCEPT = [
     ("application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
      "text/plain;version=0.0.4;q=0.5,*/*;q=0.1", True),
     ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", False),
+    ("application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.9", False),
+    ("application/openmetrics-text;version=1.0.0;q=0.5,text/*;q=0.9", False),
     (",,;q=1", False),
 ]  # fmt: skip
 

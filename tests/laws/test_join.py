@@ -160,6 +160,16 @@ def test_joined_ids_go_first_then_the_oldest():
     assert (owner.expired_capacity, owner.expired_ttl, owner.pending) == (2, 0, 4)
 
 
+def test_what_came_joined_goes_first_too():
+    fed = monitor(max_pending=3)
+    send(fed, {"id": "pending", "prediction": "yes"})
+    send(fed, {"id": "both", "prediction": "yes", "label": "no"})
+    send(fed, {"id": "third", "prediction": "yes"}, {"id": "fourth", "prediction": "yes"})
+    owner = version(fed, "none").owner
+    assert set(owner.slots) == {"pending", "third", "fourth"}
+    assert owner.expired_capacity == 0
+
+
 def test_a_waiting_label_that_must_go_is_an_orphan():
     store = JoinStore(2, ttl=10.0)
     first, second = store.table.owner(), store.table.owner()

@@ -120,6 +120,22 @@ def test_midnight_is_a_moment_like_any_other():
     assert panes.window("1m", midnight + 30)[1] == 60
 
 
+def test_a_pane_leaves_at_its_end_where_panes_of_windows_do_not_align():
+    place = layout()
+    panes = Panes(place, {"7m": 420.0, "1h": 3600.0}, 0.0)
+    panes.add(numbers(place, 0), 56 * 100 - 1.0)
+    leaves = 56 * 100 + 3600.0
+    assert panes.window("1h", leaves - 1.0)[0][0] == 1
+    assert panes.window("1h", leaves + 0.5)[0][0] == 0
+
+
+def test_a_clock_that_went_back_spans_what_is_left():
+    panes = Panes(layout(), {"1m": 60.0}, 0.0)
+    assert panes.window("1m", 1000.0)[1] == 60.0
+    assert panes.window("1m", 990.0)[1] == 50.0
+    assert panes.window("1m", 10.0)[1] == 0.0
+
+
 def test_time_that_stands_still_loses_nothing():
     place = layout()
     panes = Panes(place, {"1m": 60.0}, 50.0)
