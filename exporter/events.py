@@ -26,6 +26,8 @@ MAX_ID: Final = 256
 MAX_CLASS: Final = 128
 MAX_FEATURE: Final = 128
 MAX_LISTED_REJECTIONS: Final = 100
+MAX_EVENTS: Final = 500_000
+"""Events a body: each that is rejected costs much more than the two bytes it may consist of."""
 MAX_AHEAD_SECONDS: Final = 300.0
 MILLISECONDS_FROM: Final = 1e11
 """A time stamp this large is in the year 5138: surely milliseconds."""

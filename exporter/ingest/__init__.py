@@ -10,9 +10,25 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from exporter.ingest.formats import FORMATS, BodyError, Raw, Unavailable, decode, together
+from exporter.ingest.formats import (
+    FORMATS,
+    BodyError,
+    Raw,
+    TooManyEvents,
+    Unavailable,
+    decode,
+    together,
+)
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["FORMATS", "BodyError", "Raw", "Unavailable", "decode", "together"]
+__all__ = [
+    "FORMATS",
+    "BodyError",
+    "Raw",
+    "TooManyEvents",
+    "Unavailable",
+    "decode",
+    "together",
+]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from exporter.ingest.arrow_messages import refuse_compressed
-from exporter.ingest.formats import BodyError, Raw, Unavailable, wire_format
+from exporter.ingest.formats import BodyError, Raw, Unavailable, check_count, wire_format
 from exporter.ingest.json import FIELDS
 
 _GROUPS = ("features", "scores", "segments")
@@ -77,6 +77,7 @@ def _check_size(table: Any, size: int) -> None:
     members = sum(max(1, column.type.num_fields) for column in table.schema)
     if table.num_rows > size or table.num_rows * members > _MAX_VALUES:
         raise BodyError(f"body says that it holds {table.num_rows} events, of {members} fields")
+    check_count(table.num_rows)
 
 
 def from_table(table: Any) -> Raw:
@@ -88,6 +89,9 @@ def from_table(table: Any) -> Raw:
         column = table.column(name)
         if dot and group in _GROUPS:
             groups[group][key] = column
+        elif name == "features" and column.null_count:
+            # A row whose object is null came without features: it misses none.
+            raw.fields[name] = _whole(column)
         elif name in _GROUPS:
             groups[name].update(_members(name, column))
         elif name in FIELDS and column.null_count < len(column):
@@ -100,6 +104,12 @@ def from_table(table: Any) -> Raw:
         else:
             raw.fields[group] = _objects({k: c.to_pylist() for k, c in columns.items()})
     return raw
+
+
+def _whole(column: Any) -> list[dict[str, Any] | None]:
+    _members("features", column)
+    rows: list[dict[str, Any] | None] = column.to_pylist()
+    return rows
 
 
 def _members(name: str, column: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ value, to say where.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
@@ -21,6 +21,7 @@ from exporter.events import (
     MAX_ID,
     MAX_MODEL,
     MAX_VERSION,
+    OTHER_CLASS,
     TASKS,
     FieldError,
     Rejection,
@@ -149,7 +150,7 @@ class _Check:
                 return list(column)
         elif kinds <= _VALUES and float not in kinds:
             texts = [v for v in column if type(v) is str] if str in kinds else []
-            if not texts or (min(map(len, texts)) > 0 and max(map(len, texts)) <= MAX_CLASS):
+            if not texts or _are_classes(texts):
                 whole = [abs(v) for v in column if type(v) is int] if int in kinds else []
                 if max(whole, default=0) <= _LARGEST:
                     return list(column)
@@ -252,7 +253,7 @@ def _scores(todo: _Check) -> list[Mapping[str, float] | None] | None:
             None not in values
             and numbers is not None
             and _within(numbers, 0.0, 1.0)
-            and (not keys or (min(map(len, keys)) > 0 and max(map(len, keys)) <= MAX_CLASS))
+            and (not keys or _are_classes(keys))
             and min(sizes, default=1) > 0
             and max(sizes, default=1) <= _MAX_SCORES
         ):
@@ -266,8 +267,7 @@ def _score_row(row: Any) -> dict[str, float]:
     if not 0 < len(row) <= _MAX_SCORES:
         raise FieldError("scores", f"must hold 1-{_MAX_SCORES} classes, got {len(row)}")
     for name, value in row.items():
-        if not 0 < len(name) <= MAX_CLASS:
-            raise FieldError("scores", f"a class must be 1-{MAX_CLASS} characters")
+        _class("scores", name)
         number = _number(f"scores.{shown(name)}", value)
         if not 0.0 <= number <= 1.0:
             raise FieldError(f"scores.{name}", f"must be between 0 and 1, got {shown(value)}")
@@ -379,11 +379,23 @@ def _number(field: str, value: Any) -> float:
     return number
 
 
+def _are_classes(names: Collection[str]) -> bool:
+    """Return whether all of ``names`` may name a class; there is at least one."""
+    lengths = list(map(len, names))
+    return min(lengths) > 0 and max(lengths) <= MAX_CLASS and OTHER_CLASS not in names
+
+
+def _class(field: str, name: str) -> str:
+    if not 0 < len(name) <= MAX_CLASS:
+        raise FieldError(field, f"must be 1-{MAX_CLASS} characters, got {len(name)}")
+    if name == OTHER_CLASS:
+        raise FieldError(field, f"{OTHER_CLASS} is reserved for the classes over the bound")
+    return name
+
+
 def _class_or_number(field: str, value: Any) -> Value:
     if type(value) is str:
-        if not 0 < len(value) <= MAX_CLASS:
-            raise FieldError(field, f"must be 1-{MAX_CLASS} characters, got {len(value)}")
-        return value
+        return _class(field, value)
     if type(value) is bool:
         return value
     if type(value) not in (int, float):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from exporter.events import Rejection
+from exporter.events import MAX_EVENTS, Rejection
 
 
 class BodyError(ValueError):
@@ -16,6 +16,17 @@ class BodyError(ValueError):
         super().__init__(error)
         self.error = error
         self.detail = dict(detail or {})
+
+
+class TooManyEvents(BodyError):
+    """The body holds more events than one body may."""
+
+
+def check_count(events: int) -> int:
+    """Return ``events``; raises :class:`TooManyEvents` if they are too many for one body."""
+    if events > MAX_EVENTS:
+        raise TooManyEvents(f"body holds {events} events, at most {MAX_EVENTS} are allowed")
+    return events
 
 
 class Unavailable(Exception):

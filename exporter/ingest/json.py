@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from exporter.events import Rejection, kind_of
-from exporter.ingest.formats import BodyError, Raw, wire_format
+from exporter.ingest.formats import BodyError, Raw, check_count, wire_format
 
 FIELDS: Final = (
     "model", "version", "id", "ts", "task", "prediction", "score", "scores", "label", "features",
@@ -98,6 +98,7 @@ def _anything(value: Any) -> Raw:
 
 def objects(values: Sequence[Any]) -> Raw:
     """Return events from decoded JSON values, one an event; what is no object is rejected."""
+    check_count(len(values))
     good = [i for i, value in enumerate(values) if isinstance(value, dict)]
     raw = rows([_event(values[i]) for i in good])
     raw.at = good
@@ -119,7 +120,7 @@ def _one(event: Event) -> Raw:
 
 def rows(events: Sequence[Event]) -> Raw:
     """Return events that came one by one."""
-    size = len(events)
+    size = check_count(len(events))
     raw = Raw(range(size))
     if size == 1:
         found = ((name, getattr(events[0], name)) for name in FIELDS)
@@ -136,7 +137,7 @@ def columns(event: Event) -> Raw:
     """Return events that came as columns; model, version and task may stand for all of them."""
     if not isinstance(event.columns, dict):
         raise BodyError(f"columns must be an object, got {kind_of(event.columns)}")
-    size = _length(event.columns)
+    size = check_count(_length(event.columns))
     raw = Raw(range(size))
     for name in FIELDS:
         column = event.columns.get(name)

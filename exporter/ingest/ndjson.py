@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from exporter.events import Rejection
-from exporter.ingest.formats import BodyError, Raw, wire_format
+from exporter.ingest.formats import BodyError, Raw, check_count, wire_format
 from exporter.ingest.json import Event, objects, parse, rows
 
 _EVENTS = msgspec.json.Decoder(Event)
@@ -25,9 +25,9 @@ def decode_ndjson(body: bytes) -> Raw:
 def _line_by_line(body: bytes) -> Raw:
     values: list[Any] = []
     errors: list[tuple[int, str]] = []
-    for line in body.splitlines():
-        if not line.strip():
-            continue
+    lines = [line for line in body.splitlines() if line.strip()]
+    check_count(len(lines))
+    for line in lines:
         try:
             values.append(parse(line))
         except BodyError as error:

@@ -19,7 +19,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from exporter.events import MAX_LISTED_REJECTIONS
-from exporter.ingest import FORMATS, BodyError, Raw, Unavailable
+from exporter.ingest import FORMATS, BodyError, Raw, TooManyEvents, Unavailable
 from exporter.intake import Outcome
 from exporter.service import Service, TooFast
 from exporter.web import body as bodies
@@ -163,6 +163,8 @@ class EventsRoute:
     def _read(self, media_type: str, body: bytes, model: str | None) -> Raw:
         try:
             return self._service.read(media_type, body, model)
+        except TooManyEvents as error:
+            raise Refused(413, error.error) from None
         except BodyError as error:
             raise Refused(400, error.error, [error.detail] if error.detail else []) from None
         except Unavailable as error:

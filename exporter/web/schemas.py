@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from exporter.events import (
     MAX_CLASS,
+    MAX_EVENTS,
     MAX_FEATURE,
     MAX_ID,
     MAX_LISTED_REJECTIONS,
@@ -104,7 +105,8 @@ _MEANING: Final = {
     404: "Not known.",
     405: "Not a method of this route.",
     408: "The body did not arrive in time.",
-    413: "The body is larger than `max_body_bytes`, before or after decompression.",
+    413: "The body is larger than `max_body_bytes`, before or after decompression, "
+    f"or holds more than {MAX_EVENTS} events.",
     415: "The content type or encoding is not known.",
     422: "Every event was rejected.",
     429: "More events than `max_events_per_second`; see `Retry-After`.",

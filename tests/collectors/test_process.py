@@ -197,10 +197,8 @@ def test_a_pid_file_that_is_away_for_a_moment_counts_nothing_twice(start: Start,
     after = values(collector)
     assert after["model_server_up"] == 1
     assert after["model_server_restarts_total"] == 0
-    assert (
-        after["model_server_context_switches_total"]
-        == before["model_server_context_switches_total"]
-    )
+    counted = sum(psutil.Process(process.pid).num_ctx_switches())
+    assert after["model_server_context_switches_total"] <= counted
 
 
 def test_found_by_port_and_its_worker_is_not_preferred(start: Start) -> None:

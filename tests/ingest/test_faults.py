@@ -4,8 +4,15 @@ import json
 
 import pytest
 
-from exporter.events import MAX_CLASS, MAX_FEATURE, MAX_ID, MAX_MODEL, MAX_VERSION
-from exporter.ingest import BodyError
+from exporter.events import (
+    MAX_CLASS,
+    MAX_EVENTS,
+    MAX_FEATURE,
+    MAX_ID,
+    MAX_MODEL,
+    MAX_VERSION,
+)
+from exporter.ingest import BodyError, TooManyEvents, decode
 from tests.ingest.support import JSON, NDJSON, error, faults, read
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -26,6 +33,9 @@ BAD = [
     ({"prediction": "yes", "id": 1.5}, "id"),
     ({"prediction": "yes", "id": True}, "id"),
     ({"prediction": "yes", "id": {}}, "id"),
+    ({"prediction": "__other__"}, "prediction"),
+    ({"prediction": "yes", "label": "__other__"}, "label"),
+    ({"scores": {"a": 0.5, "__other__": 0.5}}, "scores"),
     ({"prediction": "yes", "ts": -1}, "ts"),
     ({"prediction": "yes", "ts": 1_790_000_000_000}, "ts"),
     ({"prediction": "yes", "ts": "yesterday"}, "ts"),
@@ -197,3 +207,19 @@ def test_no_events_are_none(body):
 
 def test_a_whole_pair_of_surrogates_is_a_character():
     assert read(b'{"prediction": "\\ud83d\\ude00"}')[0].prediction == ["\U0001f600"]
+
+
+@pytest.mark.parametrize("mark", [b"1", b"x"])
+def test_a_body_holds_only_so_many_events(mark):
+    """Two bytes an event would make a rejection of hundreds of bytes of each."""
+    few, many = b"\n".join([mark] * 1000), b"\n".join([mark] * (MAX_EVENTS + 1))
+    assert decode(NDJSON, few).size == 1000
+    with pytest.raises(TooManyEvents, match=str(MAX_EVENTS)):
+        decode(NDJSON, many)
+
+
+def test_arrays_and_columns_hold_only_so_many_events():
+    array = b"[" + b",".join([b"1"] * (MAX_EVENTS + 1)) + b"]"
+    for body in (array, b'{"columns": {"score": ' + array + b"}}"):
+        with pytest.raises(TooManyEvents):
+            decode(JSON, body)

@@ -233,6 +233,16 @@ def test_objects_without_keys_are_absent():
         assert not any(found.features or [])
 
 
+def test_a_null_object_of_features_is_an_event_without_features():
+    features = pa.array([{"a": 1.0}, None, {"a": None}], pa.struct([("a", pa.float64())]))
+    table = pa.table({"score": [0.5, 0.5, 0.5], "features": features})
+    rows = [{"a": 1.0}, None, {"a": None}]
+    listed = [{"score": 0.5, "features": row} for row in rows]
+    for found, rejected in (read(stream(table), ARROW), read(listed)):
+        assert not rejected
+        assert list(found.features) == rows
+
+
 def test_no_rows_of_arrow_are_no_events():
     schema = pa.schema([("score", pa.float64()), ("features", pa.struct([("a", pa.int64())]))])
     for chunk in (1, None):
