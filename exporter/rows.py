@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -137,13 +138,28 @@ def _concat_scores(columns: Sequence[Floats | None], sizes: Sequence[int]) -> Fl
 
 def _concat_features(
     columns: Sequence[Mapping[str, Sequence[Any]] | None], sizes: Sequence[int]
-) -> dict[str, list[Any]]:
+) -> dict[str, Any]:
+    pairs = list(zip(columns, sizes, strict=True))
     names = dict.fromkeys(name for column in columns if column for name in column)
-    joined: dict[str, list[Any]] = {name: [] for name in names}
-    for column, size in zip(columns, sizes, strict=True):
-        for name, values in joined.items():
-            if column is None:
-                values.extend([ABSENT] * size)
-            else:
-                values.extend(column.get(name) or [None] * size)
-    return joined
+    return {
+        name: _joined([_feature(column, name, size) for column, size in pairs]) for name in names
+    }
+
+
+def _feature(columns: Mapping[str, Any] | None, name: str, size: int) -> Any:
+    """Return a part's column of one feature: all absent, all missing, or what came."""
+    if columns is None:
+        return [ABSENT] * size
+    column = columns.get(name)
+    return [None] * size if column is None else column
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Return columns one after the other: arrays stay an array, else Python's own objects."""
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return np.concatenate(parts)
+    return list(
+        chain.from_iterable(
+            part.tolist() if isinstance(part, np.ndarray) else part for part in parts
+        )
+    )

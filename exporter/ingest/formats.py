@@ -76,7 +76,8 @@ def together(raws: Sequence[Raw]) -> Raw:
     for name in dict.fromkeys(name for raw in raws for name in raw.fields):
         column: list[Any] = []
         for raw in raws:
-            column.extend(raw.fields.get(name) or [None] * len(raw.at))
+            found = raw.fields.get(name)
+            column.extend([None] * len(raw.at) if found is None else found)
         whole.fields[name] = column
     return whole
 
