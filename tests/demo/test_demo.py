@@ -130,12 +130,13 @@ def test_without_prometheus_it_says_so_and_runs_alone(tmp_path):
 
 
 def test_a_wanted_port_is_used():
-    with demo("--duration", "1") as first:
+    with demo() as first:
         first.wait_for("what Prometheus reads  ")
         port = ADDRESS.findall(first.text)[0]
         with demo("--port", port) as second:
             assert second.end(30) == 1
             assert f"port {port} for modelmeter cannot be used" in second.text
+        first.process.terminate()
         assert first.end(30) == 0
     with demo("--duration", "1", "--port", port) as third:
         assert third.end(30) == 0

@@ -1,5 +1,6 @@
 """What is written to a terminal, and to anything else."""
 
+import contextlib
 import io
 import os
 import pty
@@ -72,8 +73,7 @@ def test_on_a_terminal_the_line_is_redrawn_in_place_and_news_stay():
         display.update("x" * 500, 0.1)
         display.say("news")
         display.tell(67.0, "word " * 60)
-        written = os.read(leader, 10_000).decode()
-    os.close(leader)
+    written = read_all(leader)
     one, long, news, told = written.split("\r\x1b[2K")[1:]
     assert one == "one"
     assert len(long) < 500
@@ -81,6 +81,15 @@ def test_on_a_terminal_the_line_is_redrawn_in_place_and_news_stay():
     first, *others = told.rstrip().split("\r\n")
     assert first.startswith(" 1:07  word word")
     assert {line[:12] for line in others} == {"       word "}
+
+
+def read_all(leader):
+    """What was written to the other end, now closed; a terminal hands it over in pieces."""
+    pieces = []
+    with os.fdopen(leader, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+        while piece := terminal.read(10_000):
+            pieces.append(piece)
+    return b"".join(pieces).decode()
 
 
 def test_a_closed_pipe_is_noticed_and_does_not_raise():
