@@ -76,6 +76,26 @@ class Layout:
                 target[...] = moved
         return carried
 
+    def reorder(self, vector: Floats, after: Layout) -> Floats:
+        """Return ``vector`` in a layout of the same bins, with more classes or in another order."""
+        places = [after.schema.codes.get(name, 0) for name in self.schema.classes]
+        moved = after.zero()
+        for one in after.statistics:
+            source, target = self.view(vector, one.name), after.view(moved, one.name)
+            if source is None or target is None or source.ndim != target.ndim:
+                continue
+            axes = [
+                places[: source.shape[axis]]
+                if axis in one.class_axes
+                else range(source.shape[axis])
+                for axis in range(source.ndim)
+            ]
+            if all(
+                max(axis, default=0) < size for axis, size in zip(axes, target.shape, strict=True)
+            ):
+                target[np.ix_(*axes)] = source
+        return moved
+
     @cached_property
     def empty(self) -> Sparse:
         """The sparse form of the summary of nothing."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +13,12 @@ from exporter.config import ModelSettings, WindowSpec
 from exporter.counts import Counts
 from exporter.encode import Encoded, Encoder, Faults, Remembered
 from exporter.events import Value
+from exporter.features import feature_columns, feature_names
 from exporter.ingest.columns import Columns, Features
 from exporter.join import Matches
 from exporter.limits import Decision
-from exporter.rows import ABSENT, Floats, Labels, Predictions
+from exporter.reference.reference import Reference
+from exporter.rows import Floats, Labels, Predictions
 from exporter.schema import Schema
 from exporter.slots import Owner
 
@@ -49,6 +50,7 @@ class ModelVersion:
     decisions: list[Decision] = field(default_factory=list)
     over_features: int = 0
     """Events with features over the bound."""
+    reference: Reference | None = None
     _seen: Schema | None = None
 
     def __post_init__(self) -> None:
@@ -62,6 +64,18 @@ class ModelVersion:
         self.decisions = []
         if self.counts is not None:
             self._counts(now).configure(windows, settings.per_class, now)
+
+    def adopt(self, reference: Reference | None, now: float) -> None:
+        """Compare with ``reference`` from now on; ``None`` compares with nothing.
+
+        Raises :class:`FieldError` when the reference is of another task.
+        """
+        self.encoder.adopt(reference)
+        self.reference = reference
+        self.decisions = []
+        if self.counts is not None and self.encoder.schema is not None:
+            self._counts(now)
+            self.counts.adopt(reference, self.encoder.schema, now)
 
     def over_by_reason(self) -> dict[str, int]:
         """Return how many events were over a bound of this model, by reason."""
@@ -94,7 +108,7 @@ class ModelVersion:
             value=encoded.value,
             scores=encoded.scores,
             latency=columns.latency,
-            features=self._feature_columns(columns.features, len(columns)),
+            features=feature_columns(columns.features, self._feature_names(), len(columns)),
         )
         self._counts(now).add(rows, None, now)
         self.activity.seen = now
@@ -179,6 +193,8 @@ class ModelVersion:
         assert schema is not None
         if self.counts is None:
             self.counts = Counts(schema, self.windows, now, per_class=self.settings.per_class)
+            if self.reference is not None:
+                self.counts.adopt(self.reference, schema, now)
             self._seen = schema
         elif schema is not self._seen:
             self.counts.evolve(schema, now)
@@ -189,14 +205,9 @@ class ModelVersion:
         if features is None:
             return
         assert self.encoder.schema is not None
-        known = set(self.encoder.schema.features)
-        if isinstance(features, dict):
-            names = set(features)
-        else:
-            names = set().union(*(row for row in features if row))
-        if not names <= known:
-            over = self.encoder.add_features(sorted(names - known))
-            self._drop_features(features, set(over))
+        names = feature_names(features) - set(self.encoder.schema.features)
+        if names:
+            self._drop_features(features, set(self.encoder.add_features(sorted(names))))
 
     def _drop_features(self, features: Features, over: set[str]) -> None:
         """Count the events that carried features over the bound."""
@@ -208,25 +219,5 @@ class ModelVersion:
             rows = chain(row for row in features if isinstance(row, dict))
             self.over_features += sum(1 for row in rows if not over.isdisjoint(row))
 
-    def _feature_columns(
-        self, features: Features | None, size: int
-    ) -> dict[str, Sequence[Any]] | None:
-        """Return one column for each known feature."""
-        if features is None:
-            return None
-        assert self.encoder.schema is not None
-        names = self.encoder.schema.features
-        if isinstance(features, dict):
-            return {name: features.get(name, [None] * size) for name in names}
-        if None in features:
-            rows: list[Any] = [{} if row is None else row for row in features]
-            gaps = [i for i, row in enumerate(features) if row is None]
-        else:
-            rows, gaps = list(features), []
-        columns: dict[str, Sequence[Any]] = {}
-        for name in names:
-            column = [row.get(name) for row in rows]
-            for i in gaps:
-                column[i] = ABSENT
-            columns[name] = column
-        return columns
+    def _feature_names(self) -> tuple[str, ...]:
+        return self.encoder.schema.features if self.encoder.schema is not None else ()

@@ -53,6 +53,7 @@ class Statistic:
     fold: Callable[[Floats, Any, Schema], None]
     carry: Carry
     lifetime: bool
+    class_axes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,16 +118,17 @@ def statistic(
     shape: Callable[[Schema], Shape | None],
     carry: Carry = same,
     lifetime: bool = False,
+    class_axes: tuple[int, ...] = (),
 ) -> Callable[[Function], Function]:
     """Register ``fold(out, rows, schema)``, which adds ``rows`` to the zeroed array ``out``.
 
     ``shape(schema)`` is ``None`` where the statistic does not apply; ``carry`` says what becomes
     of a finished array when the schema changes; ``lifetime`` statistics are also kept as totals,
-    and must not depend on edges or centres.
+    and must not depend on edges or centres. ``class_axes`` are the axes that stand for classes.
     """
 
     def register(fold: Function) -> Function:
-        STATISTICS[name] = Statistic(name, rows, shape, fold, carry, lifetime)
+        STATISTICS[name] = Statistic(name, rows, shape, fold, carry, lifetime, class_axes)
         return fold
 
     return register

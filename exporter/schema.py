@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exporter.bins import FeatureBins
 from exporter.events import OTHER_CLASS, Task
 
 Floats = NDArray[np.float64]
@@ -39,6 +40,10 @@ class Schema:
     center: float = 0.0
     label_center: float = 0.0
     score_edges: Floats | None = field(default=None, compare=False, repr=False)
+    bins: tuple[FeatureBins, ...] = ()
+    """How features are counted, of those that a reference tells about."""
+    calibration: Floats | None = field(default=None, compare=False, repr=False)
+    """(classes, score bins) probability of a class given its score, from a labelled reference."""
 
     @cached_property
     def codes(self) -> dict[str, int]:
@@ -57,8 +62,13 @@ class Schema:
     def fingerprint(self) -> str:
         """Names everything that decides the shape and the meaning of a summary."""
         parts = (self.task, self.classes, self.features, self.center, self.label_center)
-        text = repr(parts) + self.edges_fingerprint
+        text = repr(parts) + self.edges_fingerprint + self.bins_fingerprint
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def bins_fingerprint(self) -> str:
+        """Names the bins of all features."""
+        return ",".join(one.fingerprint for one in self.bins)
 
     @property
     def classifies(self) -> bool:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from exporter.bins import FeatureCounts
 from exporter.layout import Layout
 from exporter.registry import Floats
 from exporter.schema import Schema
@@ -23,6 +24,8 @@ class Window:
     """Seconds that the panes of this window cover."""
     per_class: bool = False
     """Whether metrics per class are wanted for a binary model too."""
+    reference: Window | None = None
+    """The reference, counted in the same bins, where there is one."""
 
     @property
     def schema(self) -> Schema:
@@ -52,3 +55,16 @@ class Window:
     def labels(self) -> int:
         """How many labels joined in the window."""
         return self.count("labels")
+
+    @cached_property
+    def features(self) -> dict[str, FeatureCounts]:
+        """What was counted of each feature that the reference tells about."""
+        array = self.get("feature_bins")
+        if array is None:
+            return {}
+        counts = {}
+        start = 0
+        for bins in self.schema.bins:
+            counts[bins.name] = FeatureCounts(bins, array[start : start + bins.size])
+            start += bins.size
+        return counts

@@ -1,0 +1,212 @@
+"""A reference from events: their schema, and their summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from exporter.bins import MAX_CATEGORIES, FeatureBins, FeatureKind
+from exporter.config import ModelSettings
+from exporter.encode import Encoder
+from exporter.events import FieldError, class_name
+from exporter.features import feature_columns, feature_names
+from exporter.ingest.columns import Columns
+from exporter.layout import Layout
+from exporter.reference.calibration import calibrated
+from exporter.reference.reference import Reference
+from exporter.reference.variability import variability
+from exporter.registry import STATISTICS, Floats
+from exporter.rows import Labels, Predictions
+from exporter.start import fitted
+
+QUANTILE_BINS: Final = 50
+USUAL: Final = (0.0005, 0.9995)
+"""Quantiles of the reference that bound the usual range."""
+FEW_INTEGERS: Final = 10
+"""A feature of at most so many distinct integers, and no other numbers, has categories."""
+DISTINCT_FROM: Final = 100
+"""With fewer values than this a feature is not taken for an identifier."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, and how many of how many steps are."""
+
+
+@dataclass(frozen=True)
+class FeatureSummary:
+    """What was found of one feature, for people."""
+
+    name: str
+    kind: FeatureKind
+    chosen: str
+    """``configured``, or why this kind was inferred."""
+    values: int
+    missing: int
+    distinct: int
+    low: float | None
+    high: float | None
+
+
+def build(
+    columns: Columns,
+    settings: ModelSettings,
+    *,
+    source: str = "",
+    independent: bool = False,
+    progress: Progress = lambda what, done, steps: None,
+) -> tuple[Reference, list[FeatureSummary]]:
+    """Return the reference that checked events make, and what was found of each feature.
+
+    Raises :class:`FieldError` when they hold no prediction, or contradict each other's task.
+    """
+    encoder = Encoder(settings)
+    encoder.learn_task(columns)
+    if encoder.schema is None:
+        raise FieldError("prediction", "a reference needs events with predictions")
+    faults = encoder.faults(columns)
+    kept = [i for i in np.flatnonzero(columns.predicts).tolist() if i not in faults]
+    columns = columns.take(kept)
+    names = sorted(feature_names(columns.features))
+    encoder.add_features(names)
+    table = feature_columns(columns.features, names, len(columns)) or {}
+    found = []
+    bins = []
+    for step, name in enumerate(names):
+        progress(f"feature {name}", step, len(names))
+        one, summary = feature(name, table[name], settings)
+        bins.append(one)
+        found.append(summary)
+    predictions, labels = rows(encoder, columns, table)
+    assert encoder.schema is not None
+    schema = replace(fitted(encoder.schema, predictions, labels), bins=tuple(bins))
+    schema = calibrated(schema, labels)
+    vector = Layout(schema, STATISTICS.values()).fold(predictions, labels)
+    reference = Reference(
+        schema,
+        vector,
+        rows=predictions.size,
+        labels=labels.size if labels is not None else 0,
+        covers=_covers(columns.ts),
+        independent=independent,
+        source=source,
+    )
+    measured = variability(reference, predictions, labels, columns.ts, _labelled(columns), progress)
+    return replace(reference, variability=measured), found
+
+
+def rows(
+    encoder: Encoder, columns: Columns, table: Mapping[str, Any]
+) -> tuple[Predictions, Labels | None]:
+    """Return checked events as rows; those with a label are joined already."""
+    encoded = encoder.predictions(columns)
+    predictions = Predictions(
+        size=len(columns),
+        code=encoded.code,
+        value=encoded.value,
+        scores=encoded.scores,
+        latency=columns.latency,
+        features=table or None,
+    )
+    where = _labelled(columns)
+    if not len(where) or columns.label is None:
+        return predictions, None
+    part = encoded.take(where.tolist())
+    values = [value for value in columns.label if value is not None]
+    label, truth, _ = encoder.labels(values)
+    joined = Labels(
+        size=len(where),
+        code=part.code,
+        label=label,
+        correct=None if label is None or part.code is None else part.code == label,
+        value=part.value,
+        truth=truth,
+        scores=part.scores,
+    )
+    return predictions, joined
+
+
+def feature(
+    name: str, column: Sequence[Any], settings: ModelSettings
+) -> tuple[FeatureBins, FeatureSummary]:
+    """Return the bins of one feature and what was found of it."""
+    numbers = _as_numbers(column)
+    configured = settings.features.get(name)
+    if numbers is not None:
+        known = np.sort(numbers[~np.isnan(numbers)])
+        distinct = int((np.diff(known) != 0).sum()) + 1 if len(known) else 0
+        few = distinct <= FEW_INTEGERS and bool((known == np.floor(known)).all())
+        kind: FeatureKind = "categorical" if few else "numeric"
+        chosen = f"{distinct} distinct integers" if few else "numbers"
+        values = len(known)
+    else:
+        texts = Counter(class_name(v) for v in column if v is not None and v == v)
+        values, distinct = texts.total(), len(texts)
+        unique = values >= DISTINCT_FROM and distinct > values / 2
+        kind = "identifier" if unique else "categorical"
+        chosen = "more than half of the values are distinct" if unique else "strings"
+    if configured is not None:
+        kind, chosen = configured.kind, "configured"
+    if kind == "numeric" and numbers is not None:
+        bins = numeric_bins(name, known)
+        low, high = (float(known[0]), float(known[-1])) if len(known) else (None, None)
+    elif kind == "numeric":
+        raise FieldError(f"features.{name}", "is configured as numeric, but holds other values")
+    else:
+        low = high = None
+        bins = FeatureBins(name, kind)
+        if kind == "categorical":
+            bins = category_bins(name, (class_name(v) for v in _plain(column) if v is not None))
+    summary = FeatureSummary(name, kind, chosen, values, len(column) - values, distinct, low, high)
+    return bins, summary
+
+
+def numeric_bins(name: str, ordered: Floats) -> FeatureBins:
+    """Return bins at the quantiles of ascending values; heavy values are alone in theirs."""
+    if not len(ordered):
+        return FeatureBins(name, "identifier")
+    low, high = np.quantile(ordered, USUAL)
+    inner = np.quantile(ordered, np.linspace(0, 1, QUANTILE_BINS + 1)[1:-1])
+    values, times = np.unique(ordered, return_counts=True)
+    heavy = values[times * QUANTILE_BINS > len(ordered)]
+    edges = np.concatenate([inner, heavy, np.nextafter(heavy, np.inf)])
+    ends = [low, np.nextafter(high, np.inf)]
+    inside = edges[(edges > low) & (edges < ends[1])]
+    return FeatureBins(name, "numeric", edges=np.unique(np.concatenate([inside, ends])))
+
+
+def category_bins(name: str, values: Iterable[str]) -> FeatureBins:
+    """Return bins for the most frequent categories."""
+    times = Counter(values)
+    kept = tuple(category for category, _ in times.most_common(MAX_CATEGORIES))
+    return FeatureBins(name, "categorical", categories=kept, rest=len(times) > len(kept))
+
+
+def _plain(column: Any) -> list[Any]:
+    """Return a column as Python values, ``None`` where one is missing."""
+    values = column.tolist() if isinstance(column, np.ndarray) else column
+    return [None if value != value else value for value in values]
+
+
+def _as_numbers(column: Any) -> Floats | None:
+    if isinstance(column, np.ndarray):
+        return column.astype(np.float64, copy=False)
+    if not set(map(type, column)) <= {int, float, bool, type(None)}:
+        return None
+    try:
+        return np.array(column, np.float64)
+    except OverflowError:
+        return None
+
+
+def _labelled(columns: Columns) -> Any:
+    if columns.label is None:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero([value is not None for value in columns.label])
+
+
+def _covers(ts: Floats | None) -> float | None:
+    known = ts[~np.isnan(ts)] if ts is not None else np.zeros(0)
+    return float(known.max() - known.min()) if len(known) else None

@@ -1,0 +1,93 @@
+"""A reference: a schema, and the summary of its rows under it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from exporter.edges import more_class_edges
+from exporter.layout import Layout
+from exporter.registry import STATISTICS, Floats
+from exporter.schema import Schema
+from exporter.window import Window
+
+HORIZONS: Final = (300.0, 900.0, 3600.0, 21_600.0, 86_400.0, 604_800.0)
+"""Lengths of windows, in seconds, for which natural variability is measured."""
+FEWEST_WINDOWS: Final = 5
+WEEK: Final = 604_800.0
+
+
+@dataclass(frozen=True)
+class Variability:
+    """How far windows of one length differ from the rest of the reference, by nature."""
+
+    windows: int
+    """How many windows the reference was cut into; fewer than 5 tell nothing."""
+    effects: Mapping[str, float] = field(default_factory=dict)
+    """Mean drift effect, by ``feature:<name>``, ``prediction`` or ``label``."""
+    variances: Mapping[str, float] = field(default_factory=dict)
+    """Variance of a metric between windows beyond its standard error, by the metric's key."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What live traffic is compared with."""
+
+    schema: Schema
+    vector: Floats
+    rows: int
+    labels: int
+    covers: float | None = None
+    """Seconds from the first to the last event; ``None`` without time stamps."""
+    independent: bool = False
+    """Whether a user vouches that its events are independent of each other."""
+    variability: Mapping[float, Variability] = field(default_factory=dict)
+    """By the length of the windows, in seconds."""
+    source: str = ""
+    """Where it came from, for people."""
+
+    def under(self, schema: Schema) -> Window:
+        """Return the reference as a window under a live schema that adopted it."""
+        layout, live = Layout(self.schema, STATISTICS.values()), Layout(schema, STATISTICS.values())
+        return Window(live, layout.reorder(self.vector, live), name="reference")
+
+    def adopted_by(self, schema: Schema | None) -> Schema:
+        """Return a live schema that counts in the bins of this reference.
+
+        Live classes keep their codes; those that only the reference knows come after them.
+        """
+        mine = self.schema
+        if schema is None:
+            return mine
+        merged = schema.with_classes(list(mine.classes)) if schema.classifies else schema
+        features = tuple(dict.fromkeys((*merged.features, *mine.features)))
+        return replace(
+            merged,
+            features=features,
+            center=mine.center,
+            label_center=mine.label_center,
+            bins=mine.bins,
+            positive=merged.positive or mine.positive,
+            score_edges=self._by_class(mine.score_edges, merged),
+            calibration=self._by_class(mine.calibration, merged),
+        )
+
+    def horizon(self, seconds: float) -> Variability | None:
+        """Return the variability for a live window: that of the longest length not above it."""
+        lengths = [
+            length
+            for length, one in self.variability.items()
+            if length <= seconds and one.windows >= FEWEST_WINDOWS
+        ]
+        return self.variability[max(lengths)] if lengths else None
+
+    def _by_class(self, table: Floats | None, schema: Schema) -> Floats | None:
+        """Return a table with a row a class in the order of ``schema``."""
+        if table is None or self.schema.task != "multiclass":
+            return table
+        wide = more_class_edges(table, len(schema.classes))
+        ordered = wide.copy()
+        for place, name in enumerate(self.schema.classes):
+            ordered[schema.codes[name]] = table[place]
+        return ordered
