@@ -84,7 +84,7 @@ def complete(rng, task):
     return next(
         one
         for one in (schema(rng, task) for _ in range(1000))
-        if one.features and (task == "regression" or one.score_edges is not None)
+        if one.bins and (task == "regression" or one.score_edges is not None)
     )
 
 
