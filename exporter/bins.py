@@ -31,7 +31,8 @@ SPECIAL: Final = 3
 class FeatureBins:
     """One feature's bins.
 
-    An identifier (more than half of its values distinct) has none: only missing is watched.
+    An identifier (more than half of its values distinct) has one for all of its values: only
+    missing is watched.
     """
 
     name: str
@@ -42,13 +43,15 @@ class FeatureBins:
     """Categorical: the names that have bins, most frequent first."""
     rest: bool = False
     """Categorical: whether the reference had more categories; then others are no surprise."""
+    scale: float = field(default=0.0, compare=False)
+    """Numeric: standard deviation of the reference, the unit of the Wasserstein distance."""
 
     @property
     def bins(self) -> int:
         """How many bins there are."""
         if self.kind == "numeric":
             return len(self.edges) + 1
-        return len(self.categories) + self.rest if self.kind == "categorical" else 0
+        return len(self.categories) + self.rest if self.kind == "categorical" else 1
 
     @property
     def size(self) -> int:
@@ -102,6 +105,11 @@ class FeatureCounts:
         if self.bins.kind == "numeric":
             strange += float(self.all_counts[0] + self.all_counts[-1])
         return strange
+
+    @property
+    def unseen(self) -> float:
+        """Events of a category that the reference does not have."""
+        return float(self.array[UNSEEN])
 
     @property
     def mistyped(self) -> float:

@@ -90,6 +90,8 @@ class Counts:
             label_center=self.schema.label_center,
             score_edges=None if schema.task != self.schema.task else known,
             bins=self.schema.bins,
+            outputs=self.schema.outputs,
+            targets=self.schema.targets,
             calibration=self.schema.calibration,
         )
         self._carry(kept)

@@ -94,7 +94,9 @@ class Encoder:
         """
         if reference is None:
             if self.schema is not None:
-                self.schema = replace(self.schema, bins=(), calibration=None)
+                self.schema = replace(
+                    self.schema, bins=(), outputs=None, targets=None, calibration=None
+                )
             return
         if self.schema is not None and self.schema.task != reference.schema.task:
             told = f"is {self.schema.task} for this model, the reference is of "

@@ -42,6 +42,10 @@ class Schema:
     score_edges: Floats | None = field(default=None, compare=False, repr=False)
     bins: tuple[FeatureBins, ...] = ()
     """How features are counted, of those that a reference tells about."""
+    outputs: FeatureBins | None = None
+    """How a regression's predicted numbers are counted, where a reference tells."""
+    targets: FeatureBins | None = None
+    """How a regression's labels are counted, where a labelled reference tells."""
     calibration: Floats | None = field(default=None, compare=False, repr=False)
     """(classes, score bins) probability of a class given its score, from a labelled reference."""
 
@@ -67,8 +71,9 @@ class Schema:
 
     @cached_property
     def bins_fingerprint(self) -> str:
-        """Names the bins of all features."""
-        return ",".join(one.fingerprint for one in self.bins)
+        """Names the bins of all features, of outputs and of labels."""
+        numbers = (self.outputs, self.targets)
+        return ",".join("" if one is None else one.fingerprint for one in (*self.bins, *numbers))
 
     @property
     def classifies(self) -> bool:

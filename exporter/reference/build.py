@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,11 +17,12 @@ from exporter.features import feature_columns, feature_names
 from exporter.ingest.columns import Columns
 from exporter.layout import Layout
 from exporter.reference.calibration import calibrated
-from exporter.reference.reference import Reference
+from exporter.reference.reference import FeatureSummary, Reference
 from exporter.reference.variability import variability
 from exporter.registry import STATISTICS, Floats
 from exporter.rows import Labels, Predictions
 from exporter.start import fitted
+from exporter.statistics.feature_bins import LARGEST
 
 QUANTILE_BINS: Final = 50
 USUAL: Final = (0.0005, 0.9995)
@@ -33,21 +34,6 @@ DISTINCT_FROM: Final = 100
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many steps are."""
-
-
-@dataclass(frozen=True)
-class FeatureSummary:
-    """What was found of one feature, for people."""
-
-    name: str
-    kind: FeatureKind
-    chosen: str
-    """``configured``, or why this kind was inferred."""
-    values: int
-    missing: int
-    distinct: int
-    low: float | None
-    high: float | None
 
 
 def build(
@@ -69,8 +55,8 @@ def build(
     faults = encoder.faults(columns)
     kept = [i for i in np.flatnonzero(columns.predicts).tolist() if i not in faults]
     columns = columns.take(kept)
-    names = sorted(feature_names(columns.features))
-    encoder.add_features(names)
+    encoder.add_features(sorted(feature_names(columns.features)))
+    names = encoder.schema.features
     table = feature_columns(columns.features, names, len(columns)) or {}
     found = []
     bins = []
@@ -81,7 +67,12 @@ def build(
         found.append(summary)
     predictions, labels = rows(encoder, columns, table)
     assert encoder.schema is not None
-    schema = replace(fitted(encoder.schema, predictions, labels), bins=tuple(bins))
+    schema = replace(
+        fitted(encoder.schema, predictions, labels),
+        bins=tuple(bins),
+        outputs=_value_bins("prediction", encoder, predictions.value),
+        targets=_value_bins("label", encoder, labels.truth if labels is not None else None),
+    )
     schema = calibrated(schema, labels)
     vector = Layout(schema, STATISTICS.values()).fold(predictions, labels)
     reference = Reference(
@@ -92,6 +83,7 @@ def build(
         covers=_covers(columns.ts),
         independent=independent,
         source=source,
+        found=tuple(found),
     )
     measured = variability(reference, predictions, labels, columns.ts, _labelled(columns), progress)
     return replace(reference, variability=measured), found
@@ -135,7 +127,7 @@ def feature(
     numbers = _as_numbers(column)
     configured = settings.features.get(name)
     if numbers is not None:
-        known = np.sort(numbers[~np.isnan(numbers)])
+        known = np.sort(numbers[np.isfinite(numbers)])
         distinct = int((np.diff(known) != 0).sum()) + 1 if len(known) else 0
         few = distinct <= FEW_INTEGERS and bool((known == np.floor(known)).all())
         kind: FeatureKind = "categorical" if few else "numeric"
@@ -174,7 +166,17 @@ def numeric_bins(name: str, ordered: Floats) -> FeatureBins:
     edges = np.concatenate([inner, heavy, np.nextafter(heavy, np.inf)])
     ends = [low, np.nextafter(high, np.inf)]
     inside = edges[(edges > low) & (edges < ends[1])]
-    return FeatureBins(name, "numeric", edges=np.unique(np.concatenate([inside, ends])))
+    edges = np.unique(np.concatenate([inside, ends]))
+    scale = float(np.std(np.clip(ordered, -LARGEST, LARGEST)))
+    return FeatureBins(name, "numeric", edges=edges, scale=scale)
+
+
+def _value_bins(name: str, encoder: Encoder, values: Floats | None) -> FeatureBins | None:
+    """Return bins for the numbers of a regression, ``None`` where there are none."""
+    if encoder.task != "regression" or values is None:
+        return None
+    known = np.sort(values[~np.isnan(values)])
+    return numeric_bins(name, known) if len(known) else None
 
 
 def category_bins(name: str, values: Iterable[str]) -> FeatureBins:

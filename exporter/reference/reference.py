@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from exporter.bins import FeatureKind
 from exporter.edges import more_class_edges
 from exporter.layout import Layout
 from exporter.registry import STATISTICS, Floats
@@ -31,6 +32,21 @@ class Variability:
 
 
 @dataclass(frozen=True)
+class FeatureSummary:
+    """What was found of one feature, for people."""
+
+    name: str
+    kind: FeatureKind
+    chosen: str
+    """``configured``, or why this kind was inferred."""
+    values: int
+    missing: int
+    distinct: int
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class Reference:
     """What live traffic is compared with."""
 
@@ -46,6 +62,8 @@ class Reference:
     """By the length of the windows, in seconds."""
     source: str = ""
     """Where it came from, for people."""
+    found: tuple[FeatureSummary, ...] = ()
+    """What was found of each feature."""
 
     def under(self, schema: Schema) -> Window:
         """Return the reference as a window under a live schema that adopted it."""
@@ -68,6 +86,8 @@ class Reference:
             center=mine.center,
             label_center=mine.label_center,
             bins=mine.bins,
+            outputs=mine.outputs,
+            targets=mine.targets,
             positive=merged.positive or mine.positive,
             score_edges=self._by_class(mine.score_edges, merged),
             calibration=self._by_class(mine.calibration, merged),

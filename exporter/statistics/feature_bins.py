@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from exporter.registry import Floats, Shape, statistic
 from exporter.rows import ABSENT, Predictions
 from exporter.schema import Schema
 
+LARGEST: Final = 1e150
+"""Numbers beyond it are summed as this much: sums and their squares stay finite."""
 _NUMBERS = frozenset({int, float, bool, type(None)})
 
 
@@ -21,7 +23,7 @@ def _shape(schema: Schema) -> Shape | None:
     return (sum(one.size for one in schema.bins),) if schema.bins else None
 
 
-def _same_bins(array: Floats, before: Schema, after: Schema, shape: Shape) -> Floats | None:
+def _same_bins(array: Floats, before: Schema, after: Schema, shape: Shape) -> Floats:
     """Carry over the features whose bins stay."""
     starts, start = {}, 0
     for one in before.bins:
@@ -61,10 +63,12 @@ def count_numbers(out: Floats, column: Any, bins: FeatureBins) -> None:
     known = int(ordered.searchsorted(np.inf, side="right"))
     out[MISSING] += len(ordered) - known
     ordered = ordered[:known]
-    ends = np.concatenate(([0], ordered.searchsorted(bins.edges), [known]))
-    sums = np.concatenate(([0.0], np.cumsum(ordered)))[ends]
-    out[SPECIAL : SPECIAL + bins.bins] += np.diff(ends)
-    out[SPECIAL + bins.bins :] += np.diff(sums)
+    count = np.diff(np.concatenate(([0], ordered.searchsorted(bins.edges), [known])))
+    # Summed a bin at a time: one monstrous number must not cancel the others.
+    place = np.repeat(np.arange(bins.bins), count)
+    ordered = np.clip(ordered, -LARGEST, LARGEST)
+    out[SPECIAL : SPECIAL + bins.bins] += count
+    out[SPECIAL + bins.bins :] += np.bincount(place, ordered, bins.bins)
 
 
 def _numbers(out: Floats, column: Any) -> Floats:
@@ -107,7 +111,7 @@ def _count_categories(out: Floats, column: Any, bins: FeatureBins) -> None:
         if code is not None:
             out[SPECIAL + code] += times
         elif bins.kind == "identifier":
-            continue
+            out[SPECIAL] += times
         elif bins.rest:
             out[SPECIAL + len(bins.categories)] += times
         else:

@@ -30,7 +30,15 @@ def schema(rng, task):
         center=float(rng.normal(0, 100)),
         label_center=float(rng.normal(0, 100)),
         score_edges=edges,
+        outputs=_numbers(rng, "prediction") if task == "regression" else None,
+        targets=_numbers(rng, "label") if task == "regression" else None,
     )
+
+
+def _numbers(rng, name):
+    """Bins of a regression's numbers, where a reference tells."""
+    edges = np.unique(rng.normal(50, 100, 5))
+    return FeatureBins(name, "numeric", edges=edges) if rng.random() < 0.8 else None
 
 
 def bins(rng, name):

@@ -84,7 +84,8 @@ def complete(rng, task):
     return next(
         one
         for one in (schema(rng, task) for _ in range(1000))
-        if one.bins and (task == "regression" or one.score_edges is not None)
+        if one.bins
+        and (one.score_edges is not None if task != "regression" else one.outputs and one.targets)
     )
 
 
