@@ -84,6 +84,7 @@ class Counts:
         known = self.schema.score_edges
         if known is not None and schema.task == "multiclass":
             known = more_class_edges(known, len(schema.classes))
+        stays = (schema.task, schema.positive) == (self.schema.task, self.schema.positive)
         kept = replace(
             schema,
             center=self.schema.center,
@@ -92,7 +93,7 @@ class Counts:
             bins=self.schema.bins,
             outputs=self.schema.outputs,
             targets=self.schema.targets,
-            calibration=self.schema.calibration,
+            calibration=self.schema.calibration if stays else None,
         )
         self._carry(kept)
 

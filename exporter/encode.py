@@ -214,7 +214,7 @@ class Encoder:
 
     def _become_multiclass(self) -> None:
         assert self.schema is not None
-        self.schema = replace(self.schema, task="multiclass", positive=None)
+        self.schema = replace(self.schema, task="multiclass", positive=None, calibration=None)
 
     def _pair(self) -> tuple[str, str]:
         """The negative and the positive class of a model that sends scores alone."""
@@ -302,7 +302,9 @@ class Encoder:
         if self.schema.task == "binary":
             learned = "1" if "1" in self.schema.codes else self._learned
             positive = self.settings.positive_class or learned
-            self.schema = replace(self.schema, positive=positive)
+            if positive != self.schema.positive:
+                # What a score of the one class tells is not what it tells of the other.
+                self.schema = replace(self.schema, positive=positive, calibration=None)
 
     def _learn_positive(self, code: Codes, score: Floats | None) -> None:
         """The class predicted at or above the threshold is positive, if nothing else says."""

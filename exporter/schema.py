@@ -66,7 +66,9 @@ class Schema:
     def fingerprint(self) -> str:
         """Names everything that decides the shape and the meaning of a summary."""
         parts = (self.task, self.classes, self.features, self.center, self.label_center)
+        calibration = b"" if self.calibration is None else self.calibration.tobytes()
         text = repr(parts) + self.edges_fingerprint + self.bins_fingerprint
+        text += hashlib.sha256(calibration).hexdigest()
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property

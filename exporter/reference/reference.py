@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+
 from exporter.bins import FeatureKind
 from exporter.edges import more_class_edges
 from exporter.layout import Layout
@@ -80,6 +82,7 @@ class Reference:
             return mine
         merged = schema.with_classes(list(mine.classes)) if schema.classifies else schema
         features = tuple(dict.fromkeys((*merged.features, *mine.features)))
+        merged = replace(merged, positive=merged.positive or mine.positive)
         return replace(
             merged,
             features=features,
@@ -88,9 +91,8 @@ class Reference:
             bins=mine.bins,
             outputs=mine.outputs,
             targets=mine.targets,
-            positive=merged.positive or mine.positive,
-            score_edges=self._by_class(mine.score_edges, merged),
-            calibration=self._by_class(mine.calibration, merged),
+            score_edges=self._edges_for(merged),
+            calibration=self._calibration_for(merged),
         )
 
     def horizon(self, seconds: float) -> Variability | None:
@@ -102,12 +104,31 @@ class Reference:
         ]
         return self.variability[max(lengths)] if lengths else None
 
-    def _by_class(self, table: Floats | None, schema: Schema) -> Floats | None:
-        """Return a table with a row a class in the order of ``schema``."""
-        if table is None or self.schema.task != "multiclass":
+    def _edges_for(self, schema: Schema) -> Floats | None:
+        """Return the score edges in the order of a live schema's classes."""
+        edges = self.schema.score_edges
+        if edges is None or self.schema.task != "multiclass":
+            return edges
+        unknown = more_class_edges(edges, len(edges) + 1)[-1:]
+        return self._placed(edges, unknown, schema)
+
+    def _calibration_for(self, schema: Schema) -> Floats | None:
+        """Return the calibration in the order of a live schema's classes.
+
+        It has NaN for those that the reference does not know, and is none of another positive
+        class.
+        """
+        table = self.schema.calibration
+        if table is None or schema.positive != self.schema.positive:
+            return None
+        if self.schema.task != "multiclass":
             return table
-        wide = more_class_edges(table, len(schema.classes))
-        ordered = wide.copy()
+        return self._placed(table, np.full((1, table.shape[1]), np.nan), schema)
+
+    def _placed(self, table: Floats, unknown: Floats, schema: Schema) -> Floats:
+        """Return a row a class of ``schema``; ``unknown`` for those that are not ours."""
+        placed = np.repeat(unknown, len(schema.classes), axis=0)
         for place, name in enumerate(self.schema.classes):
-            ordered[schema.codes[name]] = table[place]
-        return ordered
+            if name in schema.codes:
+                placed[schema.codes[name]] = table[place]
+        return placed

@@ -21,6 +21,10 @@ def schema(rng, task):
     if task == "multiclass" and rng.random() < 0.8:
         edges = class_edges(rng.dirichlet(np.ones(known), 300))
     features = tuple(f"f{number}" for number in range(rng.integers(0, 4)))
+    calibration = None
+    if edges is not None and rng.random() < 0.8:
+        calibration = np.sort(rng.random((len(edges), edges.shape[1] + 1)))
+        calibration[1:][rng.random(len(edges) - 1) < 0.2] = np.nan
     return Schema(
         task,
         tuple(f"c{code}" for code in range(known)),
@@ -30,6 +34,7 @@ def schema(rng, task):
         center=float(rng.normal(0, 100)),
         label_center=float(rng.normal(0, 100)),
         score_edges=edges,
+        calibration=calibration,
         outputs=_numbers(rng, "prediction") if task == "regression" else None,
         targets=_numbers(rng, "label") if task == "regression" else None,
     )

@@ -10,6 +10,8 @@ import pytest
 from exporter.collectors.process import ModelServerCollector
 from exporter.config import Limit, ModelSettings, Settings
 from exporter.config.settings import ModelServerSettings
+from exporter.ingest.columns import check
+from exporter.reference.build import build
 from exporter.registry import METRICS, TOTALS
 from exporter.service import Clock, Service
 
@@ -72,6 +74,14 @@ def test_windows_of_n_labels_show_what_labels_tell():
     assert METRICS["model_latency_quantile_seconds"].on == "predictions"
 
 
+def adopt(service, name, events):
+    """Let a model have a reference made of events."""
+    columns, _ = check(service.read("application/json", json.dumps(events).encode(), None))
+    settings = service.settings.for_model(name)
+    reference, _ = build(columns, settings)
+    service.monitor.models.find(name, "none", 1000.0).adopt(reference, 1000.0)
+
+
 def told():
     """A service that was told of all that it can show."""
     limited = ModelSettings(name="binary", limits=(Limit("accuracy_ratio", "min", 0.5),))
@@ -92,6 +102,8 @@ def told():
         for number, (output, label) in enumerate(pairs * 50)
     ]
     body = json.dumps(events).encode()
+    for name in outputs:
+        adopt(service, name, [event for event in events if event["model"] == name])
     with service.monitor.lock:
         (outcome,) = service.count([service.read("application/json", body, None)])
     assert not outcome.rejected
