@@ -2,7 +2,8 @@
 
 A *statistic* adds: it folds rows into a fixed-size array of a pane. A *metric* is a pure function
 of a window, a *total* one of everything since the start. Each stands in one file of
-``exporter/statistics`` or ``exporter/metrics``; :func:`discover` imports those folders.
+``exporter/statistics``, ``exporter/metrics`` or ``exporter/drift``; :func:`discover` imports those
+folders.
 """
 
 from __future__ import annotations
@@ -68,6 +69,10 @@ class Metric:
     on: Kind
     summary: bool
     value: Callable[[Window], Any]
+    drift: bool = False
+    """Whether it is shown only in the windows that are compared with a reference."""
+    distance: str | None = None
+    """The name by which ``drift.distances`` asks for it."""
 
     @property
     def key(self) -> str:
@@ -143,16 +148,21 @@ def metric(
     group: Group = "quality",
     on: Kind = "labels",
     summary: bool = False,
+    drift: bool = False,
+    distance: str | None = None,
 ) -> Callable[[Function], Function]:
     """Register ``value(window)``: a window's value, or ``None`` where it is undefined.
 
     It returns an :mod:`exporter.estimates` object or a number; with ``labels``, a mapping from the
     label's value (or a tuple of them) to a number. Metrics ``on`` labels are shown for count
-    windows too.
+    windows too; those of ``drift`` only in the windows of ``drift.windows``, and those with a
+    ``distance`` if it is one of ``drift.distances``.
     """
 
     def register(value: Function) -> Function:
-        METRICS[name] = Metric(name, help, tasks, labels, group, on, summary, value)
+        METRICS[name] = Metric(
+            name, help, tasks, labels, group, on, summary, value, drift, distance
+        )
         return value
 
     return register
@@ -182,7 +192,7 @@ def total(
 
 def discover() -> None:
     """Import every file of the plug-in folders, so that what they hold is registered."""
-    for package in ("exporter.statistics", "exporter.metrics"):
+    for package in ("exporter.statistics", "exporter.metrics", "exporter.drift"):
         folder = importlib.import_module(package)
         for module in sorted(info.name for info in pkgutil.iter_modules(folder.__path__)):
             importlib.import_module(f"{package}.{module}")

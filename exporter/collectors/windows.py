@@ -12,6 +12,7 @@ from exporter.families import Family
 from exporter.limits import LEVELS, Decision
 from exporter.monitor import Monitor
 from exporter.registry import METRICS, Metric, label_values
+from exporter.showing import shown
 from exporter.window import Window
 
 
@@ -36,6 +37,7 @@ class WindowsCollector:
     def collect(self) -> Iterable[Family]:
         """Return the families of all registered metrics, their bounds and their limits."""
         views = list(self._views())
+        drift = self._monitor.settings.drift
         bounds = Family(
             "model_metric_confidence_bound",
             "Bound of the 95 % interval around a metric of this window.",
@@ -48,7 +50,7 @@ class WindowsCollector:
             )
             for view in views:
                 for spec, window in view.windows:
-                    if window.schema.task in metric.tasks and _shown(metric, spec):
+                    if window.schema.task in metric.tasks and shown(metric, spec, drift):
                         _add(family, bounds, metric, window, {**view.labels, "window": spec.name})
             yield family
         yield bounds
@@ -64,10 +66,6 @@ class WindowsCollector:
                 windows = list(model.counts.all_windows(now)) if model.counts else []
                 decisions = list(model.decisions)
             yield _View({"model": model.name, "version": model.version}, windows, decisions)
-
-
-def _shown(metric: Metric, spec: WindowSpec) -> bool:
-    return spec.seconds is not None or metric.on == "labels"
 
 
 def _add(

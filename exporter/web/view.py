@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.config import WindowSpec
+from exporter.config.settings import DriftSettings
 from exporter.estimates import Estimate
 from exporter.limits import Decision
 from exporter.model import ModelVersion
 from exporter.models import Models
 from exporter.registry import METRICS
+from exporter.showing import shown
 from exporter.window import Window
 
 
@@ -37,16 +39,20 @@ def model_view(models: Models, model: ModelVersion, now: float) -> dict[str, Any
         "limits": [
             {"metric": limit.metric, limit.bound: limit.value} for limit in model.settings.limits
         ],
-        "windows": {spec.name: _window(spec, window, model) for spec, window in windows},
+        "windows": {
+            spec.name: _window(spec, window, model, models.settings.drift)
+            for spec, window in windows
+        },
     }
 
 
-def _window(spec: WindowSpec, window: Window, model: ModelVersion) -> dict[str, Any]:
+def _window(
+    spec: WindowSpec, window: Window, model: ModelVersion, drift: DriftSettings
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
     bounds: dict[str, Any] = {}
     for metric in METRICS.values():
-        applies = window.schema.task in metric.tasks
-        if not applies or (spec.seconds is None and metric.on != "labels"):
+        if window.schema.task not in metric.tasks or not shown(metric, spec, drift):
             continue
         value = metric.value(window)
         if isinstance(value, Estimate):

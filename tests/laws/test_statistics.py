@@ -84,7 +84,7 @@ def complete(rng, task):
     return next(
         one
         for one in (schema(rng, task) for _ in range(1000))
-        if one.bins
+        if any(bins.kind == "numeric" for bins in one.bins)
         and (one.calibration is not None if task != "regression" else one.outputs and one.targets)
     )
 

@@ -9,7 +9,8 @@ import pytest
 
 from exporter.collectors.process import ModelServerCollector
 from exporter.config import Limit, ModelSettings, Settings
-from exporter.config.settings import ModelServerSettings
+from exporter.config.keys import DISTANCES
+from exporter.config.settings import DriftSettings, ModelServerSettings
 from exporter.ingest.columns import check
 from exporter.reference.build import build
 from exporter.registry import METRICS, TOTALS
@@ -86,18 +87,25 @@ def told():
     """A service that was told of all that it can show."""
     limited = ModelSettings(name="binary", limits=(Limit("accuracy_ratio", "min", 0.5),))
     service = Service(
-        Settings(models=(limited,)),
+        Settings(models=(limited,), drift=DriftSettings(distances=DISTANCES)),
         Clock(lambda: 1000.0, lambda: 1.79e9),
         more_collectors=[ModelServerCollector(ModelServerSettings(pid=os.getpid()))],
     )
-    common = {"latency_seconds": 0.1, "features": {"a": 1.0}}
+    common = {"latency_seconds": 0.1}
     outputs = {
         "binary": [({"score": 0.9}, 1), ({"score": 0.2}, 0)],
         "multiclass": [({"scores": {"a": 0.2, "b": 0.8}}, "b"), ({"scores": {"a": 1}}, "a")],
         "regression": [({"prediction": 1.5}, 2.5), ({"prediction": 3.5}, 1.0)],
     }
     events = [
-        {"model": model, "id": number, **output, **common, "label": label}
+        {
+            "model": model,
+            "id": number,
+            **output,
+            **common,
+            "label": label,
+            "features": {"a": number / 7, "b": "x"},
+        }
         for model, pairs in outputs.items()
         for number, (output, label) in enumerate(pairs * 50)
     ]
