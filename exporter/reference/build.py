@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from exporter.reference.calibration import calibrated
 from exporter.reference.reference import FeatureSummary, Reference
 from exporter.reference.variability import variability
 from exporter.registry import STATISTICS, Floats
-from exporter.rows import Labels, Predictions
+from exporter.rows import ABSENT, Labels, Predictions
 from exporter.start import fitted
 from exporter.statistics.feature_bins import LARGEST
 
@@ -35,6 +35,8 @@ FEW_INTEGERS: Final = 10
 """A feature of at most so many distinct integers, and no other numbers, has categories."""
 DISTINCT_FROM: Final = 100
 """With fewer values than this a feature is not taken for an identifier."""
+
+_FEW_CLASSES: Final = 1000
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many steps are."""
@@ -56,9 +58,12 @@ def build(
     encoder.learn_task(columns)
     if encoder.schema is None:
         raise FieldError("prediction", "a reference needs events with predictions")
+    _learn_classes(encoder, columns)
     faults = encoder.faults(columns)
-    kept = [i for i in np.flatnonzero(columns.predicts).tolist() if i not in faults]
-    columns = columns.take(kept)
+    kept = columns.predicts.copy()
+    kept[list(faults)] = False
+    if not kept.all():
+        columns = columns.take(np.flatnonzero(kept).tolist())
     encoder.add_features(sorted(feature_names(columns.features)))
     names = encoder.schema.features
     table = feature_columns(columns.features, names, len(columns)) or {}
@@ -109,7 +114,7 @@ def rows(
     where = _labelled(columns)
     if not len(where) or columns.label is None:
         return predictions, None
-    part = encoded.take(where.tolist())
+    part = encoded if len(where) == len(columns) else encoded.take(where.tolist())
     values = [value for value in columns.label if value is not None]
     label, truth, _ = encoder.labels(values)
     joined = Labels(
@@ -128,6 +133,9 @@ def feature(
     name: str, column: Sequence[Any], settings: ModelSettings
 ) -> tuple[FeatureBins, FeatureSummary]:
     """Return the bins of one feature and what was found of it."""
+    if isinstance(column, list) and ABSENT in column:
+        column = [value for value in column if value is not ABSENT]
+    texts: Counter[str] = Counter()
     numbers = _as_numbers(column)
     configured = settings.features.get(name)
     if numbers is not None:
@@ -138,7 +146,7 @@ def feature(
         chosen = f"{distinct} distinct integers" if few else "numbers"
         values = len(known)
     else:
-        texts = Counter(class_name(v) for v in column if v is not None and v == v)
+        texts = _categories(column)
         values, distinct = texts.total(), len(texts)
         unique = values >= DISTINCT_FROM and distinct > values / 2
         kind = "identifier" if unique else "categorical"
@@ -154,7 +162,7 @@ def feature(
         low = high = None
         bins = FeatureBins(name, kind)
         if kind == "categorical":
-            bins = category_bins(name, (class_name(v) for v in _plain(column) if v is not None))
+            bins = category_bins(name, texts or _categories(column))
     summary = FeatureSummary(name, kind, chosen, values, len(column) - values, distinct, low, high)
     return bins, summary
 
@@ -190,17 +198,37 @@ def _value_bins(name: str, encoder: Encoder, values: Floats | None) -> FeatureBi
     return numeric_bins(name, known) if len(known) else None
 
 
-def category_bins(name: str, values: Iterable[str]) -> FeatureBins:
+def category_bins(name: str, times: Counter[str]) -> FeatureBins:
     """Return bins for the most frequent categories."""
-    times = Counter(values)
     kept = tuple(category for category, _ in times.most_common(MAX_CATEGORIES))
     return FeatureBins(name, "categorical", categories=kept, rest=len(times) > len(kept))
 
 
-def _plain(column: Any) -> list[Any]:
-    """Return a column as Python values, ``None`` where one is missing."""
+def _categories(column: Any) -> Counter[str]:
+    """Return how often each category stands in a column; what is missing is none."""
+    times: Counter[str] = Counter()
     values = column.tolist() if isinstance(column, np.ndarray) else column
-    return [None if value != value else value for value in values]
+    for value, count in Counter(values).items():
+        if value is not None and value == value:
+            times[class_name(value)] += count
+    return times
+
+
+def _learn_classes(encoder: Encoder, columns: Columns) -> None:
+    """Let the encoder see each class once: what it knows already it finds at once."""
+    first: dict[Any, int] = {}
+    for column in (columns.label, columns.prediction):
+        for i, value in enumerate(column or ()):
+            if value not in first and len(first) < _FEW_CLASSES and columns.predicts[i]:
+                first[value] = i
+    if encoder.task == "regression" or not first:
+        return
+    sample = columns.take(sorted(set(first.values())))
+    faults = encoder.faults(sample)
+    sample = sample.take([i for i in range(len(sample)) if i not in faults])
+    if len(sample):
+        encoder.predictions(sample)
+        encoder.labels([value for value in sample.label or () if value is not None])
 
 
 def _as_numbers(column: Any) -> Floats | None:
@@ -217,7 +245,8 @@ def _as_numbers(column: Any) -> Floats | None:
 def _labelled(columns: Columns) -> Any:
     if columns.label is None:
         return np.zeros(0, np.int64)
-    return np.flatnonzero([value is not None for value in columns.label])
+    told = (value is not None for value in columns.label)
+    return np.flatnonzero(np.fromiter(told, np.bool_, len(columns)))
 
 
 def _covers(ts: Floats | None) -> float | None:
