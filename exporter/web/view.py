@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from exporter.bins import FeatureCounts
 from exporter.config import WindowSpec
 from exporter.config.settings import DriftSettings
 from exporter.estimates import Estimate
@@ -69,8 +70,21 @@ def _window(
         "predictions": window.predictions,
         "labels": window.labels,
         "values": values,
+        "features": {name: _feature(one) for name, one in window.features.items()},
         "bounds": bounds,
         "decisions": [_decision(one) for one in model.decisions if one.window == spec.name],
+    }
+
+
+def _feature(counts: FeatureCounts) -> dict[str, int]:
+    """Tell what was counted of a feature; the rest lies where the reference does."""
+    strange = counts.unseen + counts.mistyped
+    return {
+        "events": int(counts.total),
+        "missing": int(counts.missing),
+        "outside": int(counts.outside - strange),
+        "unseen": int(counts.unseen),
+        "other_type": int(counts.mistyped),
     }
 
 
