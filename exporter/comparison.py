@@ -98,9 +98,9 @@ def groups(reference: Floats, most: int) -> NDArray[np.int64]:
     wanted = below[-1] * np.arange(1, most) / most
     above = np.clip(below.searchsorted(wanted), 1, len(below) - 1)
     nearer = wanted - below[above - 1] < below[above] - wanted
-    cuts = np.where(nearer, above - 1, above)
-    cuts = cuts[(below[cuts] > 0) & (below[cuts] < below[-1])] + 1
-    return np.unique(np.concatenate(([0], cuts)))
+    reached = np.unique(below[np.where(nearer, above - 1, above)])
+    reached = reached[(reached > 0) & (reached < below[-1])]
+    return np.concatenate(([0], below.searchsorted(reached) + 1))
 
 
 def merged(both: Comparison, most: int) -> tuple[Floats, Floats]:

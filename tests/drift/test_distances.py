@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import distance as spatial
@@ -146,6 +146,7 @@ def test_one_monstrous_value_spoils_only_its_own_bin():
     assert np.isfinite(spoiled[1]).all()
 
 
+@example([1, 0, 1], 3)
 @given(COUNTS, st.integers(1, 30))
 def test_groups_have_about_equal_shares(counts, most):
     reference = np.array(counts, float)
