@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from exporter.config import ModelSettings, WindowSpec
 from exporter.counts import Counts
+from exporter.deciding import Decisions
 from exporter.encode import Encoded, Encoder, Faults, Remembered
 from exporter.events import Value
 from exporter.features import feature_columns, feature_names
 from exporter.ingest.columns import Columns, Features
 from exporter.join import Matches
-from exporter.limits import Decision
 from exporter.reference.reference import Reference
 from exporter.rows import Floats, Labels, Predictions
 from exporter.schema import Schema
@@ -47,7 +47,7 @@ class ModelVersion:
     duplicates: int = 0
     orphaned: int = 0
     """Labels without a version that expired while this was the model's latest version."""
-    decisions: list[Decision] = field(default_factory=list)
+    decisions: Decisions = field(default_factory=Decisions)
     over_features: int = 0
     """Events with features over the bound."""
     reference: Reference | None = None
@@ -61,7 +61,7 @@ class ModelVersion:
         self.settings = settings
         self.windows = windows
         self.encoder.configure(settings)
-        self.decisions = []
+        self.decisions = Decisions()
         if self.counts is not None:
             self._counts(now).configure(windows, settings.per_class, now)
 
@@ -72,7 +72,7 @@ class ModelVersion:
         """
         self.encoder.adopt(reference)
         self.reference = reference
-        self.decisions = []
+        self.decisions = Decisions()
         if self.counts is not None and self.encoder.schema is not None:
             self._counts(now)
             self.counts.adopt(reference, self.encoder.schema, now)

@@ -12,10 +12,10 @@ from threading import Lock
 from typing import Final
 
 from exporter.config import Settings
+from exporter.deciding import decide
 from exporter.events import Rejection
 from exporter.ingest.columns import Columns
 from exporter.intake import Intake, Moment, Outcome
-from exporter.limits import decide
 from exporter.model import ModelVersion
 from exporter.models import Models
 
@@ -85,4 +85,6 @@ class Monitor:
             log.info("score edges adapted: model %s version %s", model.name, model.version)
         versions = len(self.models.versions(model.name))
         windows = model.counts.all_windows(now)
-        model.decisions = decide(windows, model.settings.limits, versions, self.settings)
+        model.decisions = decide(
+            windows, model.settings, model.reference, versions, self.settings
+        )

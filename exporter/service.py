@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from exporter.collectors.decisions import DecisionsCollector
 from exporter.collectors.own import OwnCollector, Requests
 from exporter.collectors.totals import TotalsCollector
 from exporter.collectors.windows import WindowsCollector
@@ -64,6 +65,7 @@ class Service:
             [
                 WindowsCollector(self.monitor, now),
                 TotalsCollector(self.monitor, now),
+                DecisionsCollector(self.monitor),
                 *self.more_collectors,
                 OwnCollector(self.monitor, self.requests),
             ],

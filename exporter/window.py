@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from exporter.bins import FeatureCounts
 from exporter.layout import Layout
-from exporter.registry import Floats
+from exporter.registry import Floats, Metric
 from exporter.schema import Schema
 
 
@@ -45,6 +46,17 @@ class Window:
         """Return a statistic that is one count."""
         array = self.get(name)
         return 0 if array is None else int(array[0])
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What was worked out from this window before, by a name for it."""
+        return {}
+
+    def value(self, metric: Metric) -> Any:
+        """Return what a metric says of this window; it is asked once."""
+        if metric.name not in self.kept:
+            self.kept[metric.name] = metric.value(self)
+        return self.kept[metric.name]
 
     @cached_property
     def predictions(self) -> int:

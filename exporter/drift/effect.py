@@ -83,8 +83,8 @@ def effects(pairs: Sequence[Pair]) -> Effects:
         starts.append(place)
         place += int(own.max(initial=0)) + 1
     where = np.concatenate(places)
-    live = np.bincount(where, np.concatenate([pair.live for pair in pairs]), place)
-    known = np.bincount(where, np.concatenate([pair.reference for pair in pairs]), place)
+    live = _sums(where, [pair.live for pair in pairs], place)
+    known = _sums(where, [pair.reference for pair in pairs], place)
     bins = np.diff([*starts, place]).astype(np.float64)
     both = (n > 0) & (m > 0)
     n_eff = np.divide(n * m, n + m, out=np.zeros_like(n), where=both)
@@ -93,12 +93,17 @@ def effects(pairs: Sequence[Pair]) -> Effects:
     return Effects(n, n_eff, bins, statistic)
 
 
+def _sums(where: Codes, counts: Sequence[Floats], size: int) -> Floats:
+    return np.asarray(np.bincount(where, np.concatenate(counts), size), np.float64)
+
+
 def _terms(live: Floats, known: Floats, n: Floats, m: Floats, bins: Codes) -> Floats:
     """Return (p - q)^2 / pooled of each group; 0 where both are empty."""
     sizes = np.maximum(np.repeat(np.stack([n, m]), bins, axis=1), 1.0)
     difference = np.square(live / sizes[0] - known / sizes[1])
     pooled = (live + known) / (sizes[0] + sizes[1])
-    return np.divide(difference, pooled, out=np.zeros_like(pooled), where=pooled > 0)
+    terms: Floats = np.divide(difference, pooled, out=np.zeros_like(pooled), where=pooled > 0)
+    return terms
 
 
 def _neighbours(mass: Floats) -> Codes:

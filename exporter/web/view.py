@@ -9,11 +9,11 @@ from exporter.bins import FeatureCounts
 from exporter.config import WindowSpec
 from exporter.config.settings import DriftSettings
 from exporter.estimates import Estimate
-from exporter.limits import Decision
 from exporter.model import ModelVersion
 from exporter.models import Models
 from exporter.registry import METRICS
 from exporter.showing import shown
+from exporter.web.decisions import window_decisions
 from exporter.window import Window
 
 
@@ -72,7 +72,7 @@ def _window(
         "values": values,
         "features": {name: _feature(one) for name, one in window.features.items()},
         "bounds": bounds,
-        "decisions": [_decision(one) for one in model.decisions if one.window == spec.name],
+        **window_decisions(model.decisions, spec.name),
     }
 
 
@@ -100,16 +100,3 @@ def _nested(values: Mapping[Any, float]) -> dict[str, Any]:
                 inner = inner.setdefault(name, {})
             inner[last] = value
     return nested
-
-
-def _decision(decision: Decision) -> dict[str, Any]:
-    return {
-        "metric": decision.metric,
-        "bound": decision.bound,
-        "limit": decision.limit,
-        "value": decision.value,
-        "events": decision.n,
-        "tail_probability": decision.tail,
-        "alarm_below": decision.alpha,
-        "breached": decision.breached,
-    }

@@ -107,7 +107,7 @@ def told():
             "features": {"a": number / 7, "b": "x"},
         }
         for model, pairs in outputs.items()
-        for number, (output, label) in enumerate(pairs * 50)
+        for number, (output, label) in enumerate(pairs * 120)
     ]
     body = json.dumps(events).encode()
     for name in outputs:
