@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from exporter.anomalies.minutes import Minutes
 from exporter.config import WindowSpec
 from exporter.edges import more_class_edges
 from exporter.layout import Layout
@@ -53,6 +54,7 @@ class Counts:
         self._adapted = now
         self.reference: Reference | None = None
         self._reference_window: Window | None = None
+        self.minutes = Minutes(now)
 
     @property
     def schema(self) -> Schema:
@@ -177,6 +179,8 @@ class Counts:
     def _fold(self, predictions: Predictions | None, labels: Labels | None, now: float) -> None:
         summary = self.layout.fold(predictions, labels)
         self._life += summary[: self.layout.lifetime_size]
+        if predictions is not None:
+            self.minutes.add(self.layout, summary, now)
         if labels is not None and self.schema.classifies:
             self._remember(labels)
         if self._start is not None:

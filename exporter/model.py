@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from exporter.anomalies.series import Anomalies
 from exporter.config import ModelSettings, WindowSpec
 from exporter.counts import Counts
 from exporter.deciding import Decisions
@@ -48,6 +49,7 @@ class ModelVersion:
     orphaned: int = 0
     """Labels without a version that expired while this was the model's latest version."""
     decisions: Decisions = field(default_factory=Decisions)
+    anomalies: Anomalies = field(default_factory=Anomalies)
     over_features: int = 0
     """Events with features over the bound."""
     reference: Reference | None = None

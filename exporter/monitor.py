@@ -54,6 +54,7 @@ class Monitor:
             with self.lock:
                 if model.counts is not None:
                     model.counts.flush(now)
+                    model.anomalies.take(model.counts.minutes.take(now))
                     if deciding:
                         self._decide(model, now)
         if deciding:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from exporter.collectors.anomalies import AnomaliesCollector
 from exporter.collectors.decisions import DecisionsCollector
 from exporter.collectors.own import OwnCollector, Requests
 from exporter.collectors.totals import TotalsCollector
@@ -65,6 +66,7 @@ class Service:
             [
                 WindowsCollector(self.monitor, now),
                 TotalsCollector(self.monitor, now),
+                AnomaliesCollector(self.monitor),
                 DecisionsCollector(self.monitor),
                 *self.more_collectors,
                 OwnCollector(self.monitor, self.requests),

@@ -44,6 +44,15 @@ def model_view(models: Models, model: ModelVersion, now: float) -> dict[str, Any
             spec.name: _window(spec, window, model, models.settings.drift)
             for spec, window in windows
         },
+        "anomalies": {
+            signal: {
+                "value": one.value,
+                "usual": one.usual,
+                "score": one.score,
+                "detected": one.detected,
+            }
+            for signal, one in model.anomalies.decided().items()
+        },
     }
 
 

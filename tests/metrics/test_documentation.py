@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.anomalies.minutes import Minute
+from exporter.anomalies.series import LEARNING
 from exporter.collectors.process import ModelServerCollector
 from exporter.config import Limit, ModelSettings, Settings
 from exporter.config.keys import DISTANCES
@@ -116,6 +118,8 @@ def told():
         (outcome,) = service.count([service.read("application/json", body, None)])
     assert not outcome.rejected
     service.monitor.tick(service.clock.monotonic())
+    (model,) = service.monitor.models.versions("binary")
+    model.anomalies.take(Minute(n, {"request_rate": 1.0}) for n in range(LEARNING + 1))
     return service
 
 
