@@ -18,6 +18,7 @@ from exporter.events import Value
 from exporter.features import feature_columns, feature_names
 from exporter.ingest.columns import Columns, Features
 from exporter.join import Matches
+from exporter.reference.first import FirstEvents
 from exporter.reference.reference import Reference
 from exporter.rows import Floats, Labels, Predictions
 from exporter.schema import Schema
@@ -53,6 +54,8 @@ class ModelVersion:
     over_features: int = 0
     """Events with features over the bound."""
     reference: Reference | None = None
+    first: FirstEvents | None = None
+    """First events while they are gathered to be the reference."""
     _seen: Schema | None = None
 
     def __post_init__(self) -> None:
@@ -104,6 +107,8 @@ class ModelVersion:
         """Count new predictions."""
         if not len(columns):
             return
+        if self.first is not None:
+            self.first.predict(columns)
         rows = Predictions(
             size=len(columns),
             code=encoded.code,

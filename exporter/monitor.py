@@ -77,6 +77,7 @@ class Monitor:
         self.models.store.table.ttl = settings.join.ttl
         for model in self.models:
             model.configure(settings.for_model(model.name), settings.windows, now)
+        self.models.refer(now)
         self._decided = -math.inf
 
     def _decide(self, model: ModelVersion, now: float) -> None:
@@ -86,6 +87,4 @@ class Monitor:
             log.info("score edges adapted: model %s version %s", model.name, model.version)
         versions = len(self.models.versions(model.name))
         windows = model.counts.all_windows(now)
-        model.decisions = decide(
-            windows, model.settings, model.reference, versions, self.settings
-        )
+        model.decisions = decide(windows, model.settings, model.reference, versions, self.settings)

@@ -11,6 +11,7 @@ from exporter.config.settings import DriftSettings
 from exporter.estimates import Estimate
 from exporter.model import ModelVersion
 from exporter.models import Models
+from exporter.reference.describe import described
 from exporter.registry import METRICS
 from exporter.showing import shown
 from exporter.web.decisions import window_decisions
@@ -36,7 +37,7 @@ def model_view(models: Models, model: ModelVersion, now: float) -> dict[str, Any
             "predictions": model.owner.pending,
             "labels": models.pending_labels(model),
         },
-        "reference": None,
+        "reference": _reference(model),
         "limits": [
             {"metric": limit.metric, limit.bound: limit.value} for limit in model.settings.limits
         ],
@@ -95,6 +96,18 @@ def _feature(counts: FeatureCounts) -> dict[str, int]:
         "unseen": int(counts.unseen),
         "other_type": int(counts.mistyped),
     }
+
+
+def _reference(model: ModelVersion) -> dict[str, Any] | None:
+    if model.reference is not None:
+        return described(model.reference)
+    if model.first is not None:
+        return {
+            "source": f"first {model.first.wanted} events",
+            "gathered": model.first.rows,
+            "wanted": model.first.wanted,
+        }
+    return None
 
 
 def _nested(values: Mapping[Any, float]) -> dict[str, Any]:
