@@ -56,11 +56,20 @@ class Layout:
         """Return the summary of the rows."""
         vector = self.zero()
         rows = {"predictions": predictions, "labels": labels}
+        derived = []
         for one in self.statistics:
             batch = rows[one.rows]
-            if batch is not None and batch.size:
-                where, shape = self.places[one.name]
-                one.fold(vector[where].reshape(shape), batch, self.schema)
+            if batch is None or not batch.size:
+                continue
+            if one.source:
+                derived.append(one)
+                continue
+            where, shape = self.places[one.name]
+            one.fold(vector[where].reshape(shape), batch, self.schema)
+        for one in derived:
+            source, target = self.view(vector, one.source), self.view(vector, one.name)
+            if source is not None and target is not None:
+                one.fold(target, source, self.schema)
         return vector
 
     def carry(self, vector: Floats, after: Layout) -> Floats:

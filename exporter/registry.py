@@ -55,6 +55,8 @@ class Statistic:
     carry: Carry
     lifetime: bool
     class_axes: tuple[int, ...] = ()
+    source: str = ""
+    """The statistic that this one is derived from, instead of from rows."""
 
 
 @dataclass(frozen=True)
@@ -124,16 +126,19 @@ def statistic(
     carry: Carry = same,
     lifetime: bool = False,
     class_axes: tuple[int, ...] = (),
+    source: str = "",
 ) -> Callable[[Function], Function]:
     """Register ``fold(out, rows, schema)``, which adds ``rows`` to the zeroed array ``out``.
 
     ``shape(schema)`` is ``None`` where the statistic does not apply; ``carry`` says what becomes
     of a finished array when the schema changes; ``lifetime`` statistics are also kept as totals,
     and must not depend on edges or centres. ``class_axes`` are the axes that stand for classes.
+    With a ``source``, ``fold(out, counted, schema)`` takes what that statistic counted, and must be
+    linear in it: what was looked at once need not be looked at twice.
     """
 
     def register(fold: Function) -> Function:
-        STATISTICS[name] = Statistic(name, rows, shape, fold, carry, lifetime, class_axes)
+        STATISTICS[name] = Statistic(name, rows, shape, fold, carry, lifetime, class_axes, source)
         return fold
 
     return register

@@ -53,12 +53,12 @@ def feature_bins(out: Floats, rows: Predictions, schema: Schema) -> None:
         elif bins.kind == "numeric":
             count_numbers(place, column, bins)
         else:
-            count_categories(place, column, bins)
+            _count_categories(place, column, bins)
 
 
 def count_numbers(out: Floats, column: Any, bins: FeatureBins) -> None:
     """Count a column of a numeric feature."""
-    numbers = as_numbers(out, column)
+    numbers = _numbers(out, column)
     ordered = np.sort(numbers)
     known = int(ordered.searchsorted(np.inf, side="right"))
     out[MISSING] += len(ordered) - known
@@ -71,7 +71,7 @@ def count_numbers(out: Floats, column: Any, bins: FeatureBins) -> None:
     out[SPECIAL + bins.bins :] += np.bincount(place, ordered, bins.bins)
 
 
-def as_numbers(out: Floats, column: Any) -> Floats:
+def _numbers(out: Floats, column: Any) -> Floats:
     """Return a column as numbers, NaN where they are missing; count what is no number."""
     if isinstance(column, np.ndarray):
         return column.astype(np.float64, copy=False)
@@ -98,7 +98,7 @@ def _number(value: Any) -> float:
         return np.inf if value > 0 else -np.inf
 
 
-def count_categories(out: Floats, column: Any, bins: FeatureBins) -> None:
+def _count_categories(out: Floats, column: Any, bins: FeatureBins) -> None:
     """Count a column of a categorical feature, or the missing values of an identifier."""
     values: Iterable[Any] = getattr(column, "tolist", lambda: column)()
     for value, times in Counter(values).items():

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.bins import SPECIAL, UNSEEN, FeatureBins
+from exporter.bins import FeatureCounts
 from exporter.registry import Floats, Shape, statistic
-from exporter.rows import Predictions
 from exporter.schema import Schema
-from exporter.statistics.feature_bins import as_numbers, count_categories
 
 
 def _shape(schema: Schema) -> Shape | None:
@@ -21,27 +19,17 @@ def _by_name(array: Floats, before: Schema, after: Schema, shape: Shape) -> Floa
     return np.array([known.get(one.name, 0.0) for one in after.bins]).reshape(shape)
 
 
-@statistic("feature_faults", rows="predictions", shape=_shape, carry=_by_name, lifetime=True)
-def feature_faults(out: Floats, rows: Predictions, schema: Schema) -> None:
-    """Count by feature: numbers outside the usual range or of another type, unseen categories."""
-    if not rows.features:
-        return
+@statistic(
+    "feature_faults",
+    rows="predictions",
+    shape=_shape,
+    carry=_by_name,
+    lifetime=True,
+    source="feature_bins",
+)
+def feature_faults(out: Floats, counted: Floats, schema: Schema) -> None:
+    """Add by feature: numbers outside the usual range or of another type, unseen categories."""
+    start = 0
     for place, bins in enumerate(schema.bins):
-        column = rows.features.get(bins.name)
-        if column is None:
-            continue
-        if bins.kind == "numeric":
-            out[place] += _outside(column, bins)
-        elif bins.kind == "categorical" and not bins.rest:
-            counted = np.zeros(bins.size)
-            count_categories(counted, column, bins)
-            out[place] += counted[UNSEEN]
-
-
-def _outside(column: object, bins: FeatureBins) -> float:
-    special = np.zeros(SPECIAL)
-    numbers = as_numbers(special, column)
-    low, high = bins.edges[0], bins.edges[-1]
-    return (
-        float(special.sum()) + np.count_nonzero(numbers < low) + np.count_nonzero(numbers >= high)
-    )
+        out[place] += FeatureCounts(bins, counted[start : start + bins.size]).outside
+        start += bins.size
