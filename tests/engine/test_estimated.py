@@ -39,11 +39,11 @@ def binary(size, seed=1, names=("no", "yes")):
 
 
 def multiclass(size, seed=1, names=("a", "b", "c")):
+    """Events of a model that thinks too little of its first class, too much of its last."""
     rng = np.random.default_rng(seed)
-    scores = rng.dirichlet(np.ones(len(names)), size).round(3)
-    label = (rng.random((size, 1)) * scores.sum(axis=1, keepdims=True) > np.cumsum(scores, 1)).sum(
-        1
-    )
+    scores = rng.dirichlet((1, 2, 3), size).round(3)
+    truth = np.cumsum(scores * (2.5, 1, 0.6), axis=1)
+    label = (rng.random((size, 1)) * truth[:, -1:] > truth).sum(axis=1)
     return [
         {
             "scores": dict(zip(names, row, strict=True)),
@@ -116,6 +116,10 @@ def test_no_series_where_it_cannot_be_estimated():
 def test_a_calibration_tells_of_its_own_positive_class():
     of = reference(binary(2000), positive_class="yes")
     assert set(shown(live(binary(500), of, positive_class="no")).values()) == {None}
+    running = live(binary(500), positive_class="no")
+    only(running).adopt(of, 0.0)
+    send(running, *binary(500, seed=4))
+    assert set(shown(running).values()) == {None}
     fed = live(binary(500), of, positive_class="yes")
     assert None not in shown(fed).values()
     only(fed).configure(configured("m", positive_class="no"), fed.settings.windows, 0.0)
