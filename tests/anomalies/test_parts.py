@@ -5,8 +5,12 @@ import pytest
 
 from exporter.anomalies.baseline import FEWEST, KEPT, Baseline
 from exporter.anomalies.detectors import CUSUM_LIMIT, EWMA_LIMIT, Cusum, Ewma
-from exporter.anomalies.minutes import LONGEST_GAP
+from exporter.anomalies.minutes import LONGEST_GAP, Minutes
 from exporter.config.settings import WindowSpec
+from exporter.layout import Layout
+from exporter.registry import STATISTICS
+from exporter.rows import Predictions
+from exporter.schema import Schema
 from tests.engine.support import configured, monitor, only, send
 
 WEEK = 168 * 60
@@ -92,6 +96,15 @@ def test_a_minute_holds_what_arrived_in_it():
         {"request_rate": 2, "latency": 0.3, "prediction_mean": 0.5, "missing_share": 0.5}
     )
     assert minutes(of, 121.0) == []
+
+
+def test_outputs_are_told_without_their_centre():
+    layout = Layout(Schema("regression", center=100.0), STATISTICS.values())
+    of = Minutes(0.0)
+    of.take(60.0)
+    of.add(layout, layout.fold(Predictions(2, value=np.array([101.0, 103.0])), None), 70.0)
+    (minute,) = of.take(120.0)
+    assert minute.values == {"request_rate": 2, "prediction_mean": 102}
 
 
 def test_a_minute_without_events_has_a_rate_of_zero():
