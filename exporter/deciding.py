@@ -14,7 +14,7 @@ from exporter.drift import quality, rule
 from exporter.drift.quality import QualityDecision
 from exporter.drift.rule import DriftDecision
 from exporter.drift.subjects import Kind
-from exporter.drift.tolerance import Tolerance, tolerance
+from exporter.drift.tolerance import caveat, tolerance
 from exporter.limits import Decision
 from exporter.reference.reference import Reference
 from exporter.showing import drifts
@@ -30,8 +30,8 @@ class Decisions:
     quality: list[QualityDecision] = field(default_factory=list)
     series: int = 0
     """Decision series that share the budget, over all versions."""
-    caveats: tuple[str, ...] = ()
-    """Why something has no critical level."""
+    caveat: str | None = None
+    """Why nothing that rests on the reference has a critical level."""
 
     def drifted_features(self) -> dict[tuple[str, str], int]:
         """Return how many features drifted, by window and level, where that was decided."""
@@ -67,18 +67,22 @@ def decide(
         versions=versions,
     )
     found = Decisions(series=total)
-    caveats = []
+    reason = caveat(reference) if reference is not None else None
     for spec, window in every:
         allowed = partial(alpha, settings.decision_interval, total)
         tolerated = None
         if reference is not None and window.reference is not None:
-            tolerated = tolerance(reference, spec.seconds, settings.drift)
+            tolerated = tolerance(reference, _length(spec, window), settings.drift)
         found.limits.extend(limits.decide(window, wanted, tolerated, allowed))
         if tolerated is not None and drifts(spec, settings.drift):
             found.drift.extend(rule.decide(window, tolerated, allowed, _kinds(model)))
             found.quality.extend(quality.decide(window, (allowed(SMALL), allowed(0)), SMALL))
-            caveats.append(tolerated)
-    return Decisions(found.limits, found.drift, found.quality, total, _reasons(caveats))
+    return Decisions(found.limits, found.drift, found.quality, total, reason)
+
+
+def _length(spec: WindowSpec, window: Window) -> float:
+    """Return the seconds that a window covers: after a start it is shorter than it will be."""
+    return window.span if spec.seconds is None else min(spec.seconds, window.span)
 
 
 def _kinds(model: ModelSettings) -> tuple[Kind, ...]:
@@ -86,7 +90,3 @@ def _kinds(model: ModelSettings) -> tuple[Kind, ...]:
     if model.labels.coverage == "selective":
         return ("feature", "prediction")
     return ("feature", "prediction", "label")
-
-
-def _reasons(tolerated: Iterable[Tolerance]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.caveat for one in tolerated if one.caveat is not None))

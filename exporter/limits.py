@@ -126,7 +126,7 @@ def _from_reference(
     alpha: Callable[[int], float],
 ) -> list[Decision]:
     found = []
-    for level in tolerance.levels:
+    for level in tolerance.metric_levels(one.metric.key):
         limit = derived_limit(known, one.bound, tolerance.variance(one.metric.key, level))
         if limit is not None:
             found.append(_decision(window, one, limit, (level,), known, alpha, "reference"))

@@ -16,7 +16,7 @@ from scipy import special
 Floats = NDArray[np.float64]
 
 _STEPS: Final = 8
-_CLOSE: Final = 1e-9
+_CLOSE: Final = 1e-7
 
 
 def upper_quantiles(alpha: Floats, df: Floats, nc: Floats) -> Floats:

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from exporter.decisions import FEWEST
-from exporter.drift.effect import Effects, Floats, effects
+from exporter.decisions import FEWEST, LEVELS
+from exporter.drift.effect import Codes, Effects, Floats, compare
 from exporter.drift.noncentral import upper_quantiles
-from exporter.drift.subjects import Kind, Subject, subjects
+from exporter.drift.subjects import Kind, subjects
 from exporter.drift.tolerance import Tolerance
 from exporter.window import Window
 
@@ -56,62 +56,48 @@ def decide(
     kinds: Sequence[Kind] = ("feature", "prediction", "label"),
 ) -> list[DriftDecision]:
     """Return a decision for each subject of ``kinds`` that has enough events."""
-    candidates = [one for one in subjects(window) if one.kind in kinds]
-    compared = effects([one.pair for one in candidates])
-    some = np.flatnonzero((compared.n >= FEWEST) & (compared.bins >= 2) & (compared.n_eff > 0))
+    known = None if window.reference is None else subjects(window.reference)
+    if known is None:
+        return []
+    compared = compare(known.counts(window), known.reference, known.runs, FEWEST)
+    some = np.flatnonzero(compared.bins >= 2)
+    some = some[[known.every[i].kind in kinds for i in some.tolist()]]
     if not len(some):
         return []
-    chosen = [candidates[i] for i in some]
-    allowed = np.array([alpha(int(compared.n[i])) for i in some])
-    tolerated = {
-        level: np.array([tolerance.effect(one.key, level) for one in chosen])
-        for level in tolerance.levels
-    }
+    chosen = [known.every[i] for i in some.tolist()]
+    allowed = np.array([alpha(n) for n in compared.n[some].astype(np.int64).tolist()])
+    tolerated = np.array([[tolerance.effect(one.key, k) for one in chosen] for k in LEVELS])
     found = limits(compared, some, tolerated, allowed)
+    effect = compared.effect[some]
+    table = np.stack([tolerated, found, effect > found], axis=-1).swapaxes(0, 1).tolist()
+    columns = compared.n[some], compared.n_eff[some], compared.bins[some], effect, allowed
     return [
-        _decision(window.name, one, compared, int(i), place, tolerance, tolerated, found, allowed)
-        for place, (i, one) in enumerate(zip(some, chosen, strict=True))
+        DriftDecision(
+            window.name,
+            one.kind,
+            one.name,
+            int(n),
+            n_eff,
+            int(bins),
+            size,
+            tolerance.natural_effect(one.key),
+            tail,
+            {
+                level: Level(around, limit, bool(over))
+                for level, (around, limit, over) in zip(LEVELS, of, strict=True)
+                if level in tolerance.effect_levels(one.key)
+            },
+        )
+        for one, n, n_eff, bins, size, tail, of in zip(
+            chosen, *(column.tolist() for column in columns), table, strict=True
+        )
     ]
 
 
-def limits(
-    compared: Effects, some: np.ndarray, tolerated: Mapping[str, Floats], alpha: Floats
-) -> dict[str, Floats]:
-    """Return the effect above which each of ``some`` drifted, by level."""
+def limits(compared: Effects, some: Codes, tolerated: Floats, alpha: Floats) -> Floats:
+    """Return the effect above which each of ``some`` drifted: a row for each row of tolerances."""
     n_eff, df = compared.n_eff[some], compared.bins[some] - 1
-    levels = list(tolerated)
-    nc = n_eff * np.array([tolerated[level] for level in levels])
-    return dict(zip(levels, upper_quantiles(alpha, df, nc) / n_eff, strict=True))
-
-
-def _decision(
-    window: str,
-    one: Subject,
-    compared: Effects,
-    i: int,
-    place: int,
-    tolerance: Tolerance,
-    tolerated: Mapping[str, Floats],
-    found: Mapping[str, Floats],
-    alpha: Floats,
-) -> DriftDecision:
-    effect = float(compared.statistic[i] / compared.n_eff[i])
-    levels = {
-        level: Level(float(tolerated[level][place]), float(limit[place]), effect > limit[place])
-        for level, limit in found.items()
-    }
-    return DriftDecision(
-        window,
-        one.kind,
-        one.name,
-        int(compared.n[i]),
-        float(compared.n_eff[i]),
-        int(compared.bins[i]),
-        effect,
-        tolerance.natural_effect(one.key),
-        float(alpha[place]),
-        levels,
-    )
+    return upper_quantiles(alpha, df, n_eff * tolerated) / n_eff
 
 
 def drifted(decisions: Sequence[DriftDecision], level: str) -> int | None:

@@ -1,15 +1,21 @@
-"""What can drift in a window: each feature, the outputs, and the labels."""
+"""What can drift in a window: each feature, the outputs, and the labels.
+
+Where their counts stand in a window's vector is worked out once for a reference: a decision is then
+a few operations on whole arrays.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
 
-from exporter.comparison import Comparison, features, groups, outputs, targets
-from exporter.drift.effect import Codes, Floats, Pair
+from exporter.bins import SPECIAL, FeatureBins
+from exporter.comparison import groups
+from exporter.drift.effect import Codes, Floats, Runs
 from exporter.window import Window
 
 Kind = Literal["feature", "prediction", "label"]
@@ -23,12 +29,37 @@ class Subject:
 
     kind: Kind
     name: str
-    pair: Pair
+    places: Codes
+    """Places in a window's vector."""
+    group: Codes
+    """The group that each place belongs to, from 0."""
+    ordered: bool
 
     @property
     def key(self) -> str:
         """The name that natural variability is kept under."""
         return key_of(self.kind, self.name)
+
+    @cached_property
+    def size(self) -> int:
+        """How many groups there are."""
+        return int(self.group.max(initial=-1)) + 1
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """All subjects of a reference."""
+
+    every: Sequence[Subject]
+    reference: Floats
+    """The reference's counts, group by group."""
+    runs: Runs
+    _places: Codes
+    _groups: Codes
+
+    def counts(self, window: Window) -> Floats:
+        """Return a window's counts, group by group."""
+        return _gather(window.vector, self._places, self._groups, len(self.reference))
 
 
 def key_of(kind: Kind, name: str = "") -> str:
@@ -36,41 +67,79 @@ def key_of(kind: Kind, name: str = "") -> str:
     return f"feature:{name}" if kind == "feature" else kind
 
 
-def subjects(window: Window) -> list[Subject]:
-    """Return what a window can be compared in with its reference; nothing if it has none."""
-    reference = window.reference
-    if reference is None:
-        return []
-    found = []
-    for kind, name, both in _comparisons(window):
-        # Missing, unseen and outside have a decision of their own; outputs and labels have none.
-        inner = slice(1, -1) if both.tails and kind == "feature" else slice(None)
-        known, live = both.reference.counts[inner], both.live.counts[inner]
-        if not known.any():
-            continue
-        if both.ordered:
-            starts = _starts(reference, key_of(kind, name), known)
-            known, live = np.add.reduceat(known, starts), np.add.reduceat(live, starts)
-        found.append(Subject(kind, name, Pair(live, known, both.ordered)))
+def subjects(reference: Window) -> Subjects | None:
+    """Return what windows can be compared in with their reference; ``None`` if there is nothing."""
+    if "subjects" not in reference.kept:
+        reference.kept["subjects"] = _subjects(reference)
+    found: Subjects | None = reference.kept["subjects"]
     return found
 
 
-def _comparisons(window: Window) -> Iterator[tuple[Kind, str, Comparison]]:
-    for name, both in features(window).items():
-        yield "feature", name, both
-    others: tuple[tuple[Kind, Comparison | None], ...] = (
-        ("prediction", outputs(window)),
-        ("label", targets(window)),
-    )
-    for kind, of in others:
-        if of is not None:
-            yield kind, "", of
+def _subjects(reference: Window) -> Subjects | None:
+    every = [one for one in _found(reference) if reference.vector[one.places].any()]
+    if not every:
+        return None
+    runs = Runs.of([one.size for one in every], [one.ordered for one in every])
+    places = np.concatenate([one.places for one in every])
+    of = np.concatenate([one.group + start for one, start in zip(every, runs.starts, strict=True)])
+    size = int(runs.sizes.sum())
+    known = _gather(reference.vector, places, of, size)
+    return Subjects(every, known, runs, places, of)
 
 
-def _starts(reference: Window, key: str, known: Floats) -> Codes:
-    """Return where the groups of bins begin; they are the same for the reference's whole life."""
-    place = f"drift groups of {key}"
-    if place not in reference.kept:
-        reference.kept[place] = groups(known, MOST_BINS)
-    starts: Codes = reference.kept[place]
-    return starts
+def _gather(vector: Floats, places: Codes, of: Codes, size: int) -> Floats:
+    return np.asarray(np.bincount(of, vector[places], size), np.float64)
+
+
+def _found(reference: Window) -> Iterator[Subject]:
+    start = _start(reference, "feature_bins")
+    for bins in reference.schema.bins:
+        # Missing, unseen and outside have a decision of their own.
+        if bins.kind != "identifier":
+            yield _in_bins(reference, "feature", bins, start, outside=False)
+        start += bins.size
+    schema = reference.schema
+    scores = reference.get("predicted_score_bins")
+    if schema.outputs is not None:
+        yield _in_bins(reference, "prediction", schema.outputs, _start(reference, "output_bins"))
+    elif scores is not None and scores.any():
+        bins_of = np.tile(_grouped(scores.sum(axis=0)), len(scores))
+        yield Subject("prediction", "", _all(reference, "predicted_score_bins"), bins_of, True)
+    elif reference["predicted"].any():
+        classes = np.arange(len(schema.classes))
+        yield Subject("prediction", "", _all(reference, "predicted"), classes, False)
+    if schema.targets is not None:
+        yield _in_bins(reference, "label", schema.targets, _start(reference, "target_bins"))
+    elif reference["confusion"].any():
+        actual = np.repeat(np.arange(len(schema.classes)), len(schema.classes))
+        yield Subject("label", "", _all(reference, "confusion"), actual, False)
+
+
+def _in_bins(
+    reference: Window, kind: Kind, bins: FeatureBins, start: int, *, outside: bool = True
+) -> Subject:
+    """Return a subject that is counted as a feature is, with or without what is ``outside``."""
+    ordered = bins.kind == "numeric"
+    places = np.arange(start + SPECIAL, start + SPECIAL + bins.bins)
+    if ordered and not outside:
+        places = places[1:-1]
+    group = _grouped(reference.vector[places]) if ordered else np.arange(len(places))
+    return Subject(kind, bins.name if kind == "feature" else "", places, group, ordered)
+
+
+def _grouped(counts: Floats) -> Codes:
+    """Return the group of each of many ordered bins; those of an empty reference are one."""
+    found = np.zeros(len(counts), np.int64)
+    if counts.any():
+        found[groups(counts, MOST_BINS)[1:]] = 1
+    return np.cumsum(found)
+
+
+def _start(window: Window, statistic: str) -> int:
+    place = window.layout.places.get(statistic)
+    return 0 if place is None else place[0].start
+
+
+def _all(window: Window, statistic: str) -> Codes:
+    place = window.layout.places[statistic][0]
+    return np.arange(place.start, place.stop)

@@ -30,6 +30,8 @@ from exporter.window import Window
 
 UNSURE: Final = 0.05
 """The variance of few windows is taken at this lower quantile of its chi-squared."""
+EXPECTED: Final = 1.0
+"""A mean over windows needs no large counts; live windows tell more bins apart than short ones."""
 LABEL_ROWS: Final = 50_000
 """Labelled rows looked at for windows of one length."""
 
@@ -158,7 +160,7 @@ def _natural(one: _Series, cuts: Cuts) -> float | None:
         if own.sum() >= FEWEST_ROWS:
             rest = np.maximum(total - own * cuts.stride, 0.0)
             pairs.append(Pair(own, rest, one.ordered))
-    compared = effects(pairs)
+    compared = effects(pairs, EXPECTED)
     told = (compared.bins >= 2) & (compared.n_eff > 0)
     if np.count_nonzero(told) < 2:
         return None

@@ -41,6 +41,10 @@ def model_view(models: Models, model: ModelVersion, now: float) -> dict[str, Any
         "limits": [
             {"metric": limit.metric, limit.bound: limit.value} for limit in model.settings.limits
         ],
+        "deciding": {
+            "series": model.decisions.series,
+            "no_critical_because": model.decisions.caveat,
+        },
         "windows": {
             spec.name: _window(spec, window, model, models.settings.drift)
             for spec, window in windows
