@@ -9,9 +9,11 @@ import numpy as np
 
 from exporter.events import MAX_LISTED_REJECTIONS, FieldError, Rejection
 from exporter.features import feature_columns, feature_names
-from exporter.ingest import Raw
+from exporter.ingest import BodyError, Raw
 from exporter.ingest.columns import Columns, Floats, check
 
+MAX_ROWS: Final = 20_000_000
+"""More events make no better reference; a small file may say that it has any number."""
 _UNNAMED: Final = "unnamed"
 _NUMBERS: Final = frozenset({int, float, bool, type(None)})
 _UNUSED: Final = ("version", "segments", "latency_seconds")
@@ -39,7 +41,9 @@ class Gathered:
         self._known: dict[Any, Any] = {}
 
     def add(self, raw: Raw) -> None:
-        """Check and keep the events of a batch."""
+        """Check and keep the events of a batch. Raises :class:`BodyError` for far too many."""
+        if self.size + len(raw.at) > MAX_ROWS:
+            raise BodyError(f"more than {MAX_ROWS} events: take a sample of them")
         for name in _UNUSED:
             raw.fields.pop(name, None)
         named = raw.fields.get("model") or [None] * len(raw.at)

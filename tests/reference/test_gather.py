@@ -12,7 +12,7 @@ import pytest
 
 from exporter.config import FeatureSettings, ModelSettings, Settings
 from exporter.ingest import BodyError
-from exporter.reference import formats
+from exporter.reference import formats, gather
 from exporter.reference.formats import Inflated, batches
 from exporter.reference.make import NotUsable, make
 from tests.reference.events import KINDS, binary, multiclass, ndjson
@@ -187,6 +187,15 @@ def test_csv_cells_are_told_with_their_line():
     assert [(r.index, r.error) for r in raw.rejected] == [
         (1, "line 3 has 1 cells, the header has 2")
     ]
+
+
+def test_a_small_file_of_endless_events_is_refused(monkeypatch):
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(pa.table({"score": np.full(3_000_000, 0.5)}), out)
+    assert len(out.getvalue()) < 100_000
+    monkeypatch.setattr(gather, "MAX_ROWS", 1_000_000)
+    with pytest.raises(BodyError, match="more than 1000000 events"):
+        made(out.getvalue(), "parquet")
 
 
 def test_gzip_of_several_members():

@@ -1,6 +1,7 @@
 """References over HTTP: built by a process of their own, adopted by live models."""
 
 import gzip
+import io
 import json
 import threading
 import time
@@ -20,7 +21,9 @@ from exporter.config import (
     Settings,
     WindowSpec,
 )
+from exporter.events import FieldError
 from exporter.reference.file import MEDIA_TYPE, load, loads
+from exporter.reference.make import make
 from tests.reference.events import KINDS, binary, multiclass, ndjson
 from tests.reference.test_gather import BODIES
 
@@ -295,6 +298,17 @@ def test_the_kinds_of_the_configuration_are_kept():
     with serving(settings) as served:
         told = served.put(ndjson(binary()), "model=mine")[1]["reference"]["features"]["grade"]
         assert (told["kind"], told["because"]) == ("numeric", "configured")
+
+
+def test_there_are_at_most_max_models_references():
+    reference = make(io.BytesIO(ndjson(binary(50))), "ndjson", None, Settings()).reference
+    store = app.create_service(Settings(max_models=2)).references
+    for name in ("a", "b", "a"):
+        store.put(name, None, reference)
+    with pytest.raises(FieldError, match="already 2 references"):
+        store.put("c", None, reference)
+    assert store.delete("a", None)
+    store.put("c", None, reference)
 
 
 def test_it_is_told_in_openapi(served):
