@@ -48,10 +48,11 @@ class FirstEvents:
         self._keep({"id": list(ids[:room]), "label": list(values[:room])})
 
     def _keep(self, fields: dict[str, Any]) -> None:
-        packed = msgspec.msgpack.encode(
-            {name: column for name, column in fields.items() if column is not None},
-            enc_hook=_as_bytes,
-        )
+        given = {name: column for name, column in fields.items() if column is not None}
+        try:
+            packed = msgspec.msgpack.encode(given, enc_hook=_as_bytes)
+        except OverflowError:
+            packed = msgspec.msgpack.encode(_short(given), enc_hook=_as_bytes)
         self.parts.append(packed)
         self.bytes += len(packed)
 
@@ -65,6 +66,17 @@ def unpacked(parts: Iterator[bytes]) -> Iterator[Raw]:
         size = max((len(column) for column in columns), default=0)
         yield Raw(range(done, done + size), fields)
         done += size
+
+
+def _short(value: Any) -> Any:
+    """Return a value with integers that MessagePack cannot hold as floats."""
+    if isinstance(value, dict):
+        return {key: _short(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_short(part) for part in value]
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        return float(value) if abs(value) < 2**1023 else None
+    return value
 
 
 def _as_bytes(value: Any) -> msgspec.msgpack.Ext:

@@ -300,6 +300,43 @@ def test_the_kinds_of_the_configuration_are_kept():
         assert (told["kind"], told["because"]) == ("numeric", "configured")
 
 
+def test_events_and_scrapes_do_not_wait_for_a_reference():
+    """While one is being sent and built, everything else is answered."""
+    body = ndjson(binary(400))
+    with serving() as served:
+        connection = HTTPConnection("127.0.0.1", served.port, timeout=60)
+        connection.putrequest("PUT", f"/v1/reference?model={MODEL}")
+        connection.putheader("Content-Type", TYPES["ndjson"])
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body[:1000])
+        turn = served.service.references.builder.turn
+        served.until(turn.locked)
+        served.send(binary(20))
+        status, text = served.ask("GET", "/metrics")
+        assert status == 200
+        assert b'model_predictions_total{model="fraud",version="1"} 20' in text
+        status, told = served.put(ndjson(binary(20)), "model=other")
+        assert (status, told["error"]) == (503, "a reference is being built")
+        connection.send(body[1000:])
+        assert connection.getresponse().status == 200
+        connection.close()
+        assert served.version()["reference"]["rows"] == 400
+
+
+def test_who_goes_away_leaves_nothing_behind():
+    with serving() as served:
+        connection = HTTPConnection("127.0.0.1", served.port, timeout=60)
+        connection.putrequest("PUT", f"/v1/reference?model={MODEL}")
+        connection.putheader("Content-Type", TYPES["ndjson"])
+        connection.putheader("Content-Length", "100000")
+        connection.endheaders(b"{}")
+        turn = served.service.references.builder.turn
+        served.until(turn.locked)
+        connection.close()
+        served.until(lambda: not turn.locked())
+        assert served.put(ndjson(binary(50)))[0] == 200
+
+
 def test_there_are_at_most_max_models_references():
     reference = make(io.BytesIO(ndjson(binary(50))), "ndjson", None, Settings()).reference
     store = app.create_service(Settings(max_models=2)).references
