@@ -140,5 +140,13 @@ def _concat_features(
             if column is None:
                 values.extend([ABSENT] * size)
             else:
-                values.extend(column.get(name) or [None] * size)
+                values.extend(_plain(column.get(name), size))
     return joined
+
+
+def _plain(column: Any, size: int) -> Sequence[Any]:
+    """Return a feature's column as Python values; ``None`` is a column of missing ones."""
+    if column is None:
+        return [None] * size
+    values: Sequence[Any] = column.tolist() if isinstance(column, np.ndarray) else column
+    return values
