@@ -166,6 +166,7 @@ class _Server(uvicorn.Server):
             self.force_exit = True
         log.info("stopping")
         self._service.stopping = True
+        self._service.references.builder.end()
         self.should_exit = True
 
     def _reload(self) -> None:

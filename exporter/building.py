@@ -135,7 +135,7 @@ class Builder:
     def end(self) -> None:
         """End what is being built, for good."""
         self._stopped = True
-        for build in self._running:
+        for build in tuple(self._running):
             build.kill()
 
     def file(self, path: str, model: str, settings: ModelSettings) -> Built:

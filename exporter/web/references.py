@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from exporter.building import BuildError, Built, body_job
 from exporter.events import MAX_MODEL, MAX_VERSION, FieldError, check_name
@@ -26,6 +26,8 @@ MAX_BYTES: Final = 256 * 2**20
 PART_SECONDS: Final = 30.0
 """How long a client may pause while it sends its body."""
 PART_BYTES: Final = 2**20
+LOOK_SECONDS: Final = 0.5
+"""How often a request that waits looks whether modelmeter stops."""
 
 Model = Annotated[str, Query(description="The model.")]
 Version = Annotated[
@@ -79,7 +81,7 @@ def router(service: Service) -> APIRouter:
         """
         _check(model, version)
         if service.stopping:
-            raise Refused(503, "modelmeter is stopping", headers={"retry-after": "1"})
+            raise _stopping()
         turn = service.references.builder.turn
         if not turn.acquire(blocking=False):
             raise Refused(503, "a reference is being built", headers={"retry-after": "5"})
@@ -137,7 +139,7 @@ async def _built(service: Service, request: Request, model: str) -> Built:
     except BuildError as error:
         raise _refused(error) from None
     try:
-        async for part in _parts(request):
+        async for part in _parts(service, request):
             await asyncio.to_thread(build.write, part)
         return await asyncio.to_thread(build.result)
     except BuildError as error:
@@ -152,32 +154,43 @@ def _refused(error: BuildError) -> Refused:
     return Refused(error.status, error.error, error.detail, extra)
 
 
-async def _parts(request: Request) -> AsyncIterator[bytes]:
+async def _parts(service: Service, request: Request) -> AsyncIterator[bytes]:
     """Give the body in large parts, as it comes."""
     gathered = bytearray()
     size = 0
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(PART_SECONDS):
-                part = await anext(stream, None)
-        except TimeoutError:
-            raise Refused(
-                408, f"the body paused for {PART_SECONDS:g} s", headers={"connection": "close"}
-            ) from None
-        except ClientDisconnect:
-            raise Refused(400, "the client went away before its body was whole") from None
-        if part is None:
-            break
+    more = True
+    while more:
+        message = await _message(service, request)
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "the client went away before its body was whole")
+        part: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
         size += len(part)
         if size > MAX_BYTES:
             raise _too_large()
         gathered += part
-        if len(gathered) >= PART_BYTES:
+        if len(gathered) >= PART_BYTES or (gathered and not more):
             yield bytes(gathered)
             gathered.clear()
-    if gathered:
-        yield bytes(gathered)
+
+
+async def _message(service: Service, request: Request) -> Message:
+    """Return the next part as it was received, unless it takes too long."""
+    waited = 0.0
+    while waited < PART_SECONDS:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await request.receive()
+        except TimeoutError:
+            waited += LOOK_SECONDS
+        if service.stopping:
+            raise _stopping()
+    told = f"the body paused for {PART_SECONDS:g} s"
+    raise Refused(408, told, headers={"connection": "close"})
+
+
+def _stopping() -> Refused:
+    return Refused(503, "modelmeter is stopping", headers={"retry-after": "1"})
 
 
 def _form(request: Request) -> str | None:
