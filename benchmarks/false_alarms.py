@@ -16,13 +16,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from scipy import special
 
 from benchmarks.rules import CUSTOMARY_WINDOW, Episodes, alarming, customary
-from benchmarks.streams import MINUTES_A_DAY, Stream, minutes_of, reference_columns
+from benchmarks.streams import MINUTES_A_DAY, Stream, batches, reference_columns
 from exporter.config import ModelSettings, Settings, WindowSpec
 from exporter.config.settings import DriftSettings
 from exporter.counts import Counts
@@ -62,7 +62,7 @@ class Case:
     seed: int
     days: int = MONTH_DAYS
     interval: int = 1
-    """Minutes between decisions."""
+    """Minutes between decisions; events are folded as often."""
 
 
 def settings(interval: int = 1) -> Settings:
@@ -93,18 +93,18 @@ class Replay:
     def play(self, stream: Stream, minutes: int) -> Iterator[tuple[Decisions, list[Window]]]:
         """Feed minutes of a stream; yield what is decided, and about which windows."""
         positive = self.counts.schema.codes["1"]
-        chunk = max(1, min(MINUTES_A_DAY, 200_000 // int(stream.rate)))
+        step = self.interval
+        chunk = step * max(1, min(MINUTES_A_DAY, 200_000 // int(stream.rate)) // step)
         done = 0
         while done < minutes:
             size = min(chunk, minutes - done)
-            for predictions, labels in minutes_of(stream, self.minute, size, positive):
+            for predictions, labels in batches(stream, self.minute, size, step, positive):
                 now = self.minute * 60.0
                 if predictions is not None:
                     self.counts.add(predictions, labels, now)
                 self.counts.flush(now)
-                self.minute += 1
-                if self.minute % self.interval == 0:
-                    yield self._decide(now + 59.9)
+                self.minute += step
+                yield self._decide(self.minute * 60.0 - 0.1)
             done += size
 
     def _decide(self, now: float) -> tuple[Decisions, list[Window]]:
@@ -132,7 +132,8 @@ def quiet(case: Case) -> tuple[Case, Counter]:
 def delay(rate: int, shift: float, seed: int) -> int | None:
     """Return the minutes from a shift of one feature to the critical decision that names it."""
     discover()
-    replay = Replay(reference(100_000, False, seed))
+    known = replace(reference(100_000, False, seed), variability={}, independent=True)
+    replay = Replay(known)
     stream = Stream(seed + 1, rate, False)
     for _ in replay.play(stream, RUN_IN):
         pass

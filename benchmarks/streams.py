@@ -120,12 +120,12 @@ def reference_columns(seed: int, rows: int, days: int, dependent: bool) -> Colum
     )
 
 
-def minutes_of(stream: Stream, start: int, minutes: int, positive: int):
-    """Yield the predictions and labels of each minute; ``positive`` is the code of class 1."""
+def batches(stream: Stream, start: int, minutes: int, step: int, positive: int):
+    """Yield the predictions and labels of each ``step`` minutes; class 1 has code ``positive``."""
     minute, features, score, label = stream.rows(start, minutes)
     code = np.where(score >= 0.5, positive, 1 - positive)
     truth = np.where(label == 1, positive, 1 - positive)
-    ends = np.searchsorted(minute, np.arange(start, start + minutes + 1))
+    ends = np.searchsorted(minute, np.arange(start, start + minutes + 1, step))
     lists = {name: values.tolist() for name, values in features.items() if name in CATEGORIES}
     for a, b in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
         if a == b:
