@@ -82,7 +82,4 @@ def alarms(decisions, level="critical"):
 def split(part, sizes):
     """The same rows in several batches."""
     ends = np.cumsum([0, *sizes])
-    return [
-        tuple(select(rows, np.arange(a, b)) for rows in part)
-        for a, b in pairwise(ends)
-    ]
+    return [tuple(select(rows, np.arange(a, b)) for rows in part) for a, b in pairwise(ends)]

@@ -112,3 +112,18 @@ def test_numbers_that_a_decision_rests_on():
             assert level.tolerated == 0.02
             assert level.limit > level.tolerated
     assert reference().independent
+
+
+def test_what_is_missing_or_outside_leaves_the_effect_alone():
+    def odd(read):
+        read["car_value"][::10] = 1e9
+        read["driver_tenure"][::10] = np.nan
+
+    places = rows_of(EVENTS, 1)
+    found = decided([traffic(places, change=odd)])
+    assert alarms(found) == {("outside", "car_value"), ("missing", "driver_tenure")}
+    kept = decided([traffic(np.delete(places, np.arange(0, EVENTS, 10)))])
+    for name in ("car_value", "driver_tenure"):
+        with_odd, without = (next(d for d in one.drift if d.name == name) for one in (found, kept))
+        assert with_odd.n == without.n
+        assert with_odd.effect == without.effect
