@@ -1,1 +1,1 @@
-"""What is claimed about speed, as programs that run it beside a peer or a floor."""
+"""What is promised and claimed, as programs that measure it."""

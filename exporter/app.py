@@ -19,10 +19,10 @@ from starlette.types import Receive, Scope, Send
 
 from exporter import __version__, registry
 from exporter.collectors.process import ModelServerCollector
-from exporter.config import Settings, parse_address
+from exporter.config import ConfigError, Settings, parse_address
 from exporter.scrape import Collector
 from exporter.service import Clock, Service
-from exporter.web import errors, landing, routes, schemas
+from exporter.web import errors, landing, references, routes, schemas
 from exporter.web.body import BODY_SECONDS
 from exporter.web.events import EventsRoute
 
@@ -30,6 +30,8 @@ log = logging.getLogger("modelmeter")
 
 TICK_SECONDS: Final = 0.1
 """How long an event waits at most before it is folded."""
+BUILD_SECONDS: Final = 0.5
+"""How often it is looked whether first events are there."""
 DRAIN_SECONDS: Final = 4
 
 
@@ -57,7 +59,8 @@ class _Application(FastAPI):
         for operations in document["paths"].values():
             for operation in operations.values():
                 # FastAPI says it of every route with parameters; ours take any text.
-                operation["responses"].pop("422", None)
+                if "HTTPValidationError" in str(operation["responses"].get("422")):
+                    del operation["responses"]["422"]
         document.pop("components", None)
         document["paths"]["/v1/events"] = {"post": schemas.ingest_operation()}
         return document
@@ -67,14 +70,21 @@ def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
     """Return the application that serves ``service``; a body may take ``body_seconds`` to come."""
     counting = ThreadPoolExecutor(1, "count")
     scraping = ThreadPoolExecutor(1, "scrape")
+    building = ThreadPoolExecutor(1, "references")
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        ticking = asyncio.create_task(_tick(service, counting))
+        tasks = [
+            asyncio.create_task(_tick(service, counting)),
+            asyncio.create_task(_build_references(service, building)),
+        ]
         yield
-        ticking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ticking
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        service.references.builder.end()
+        building.shutdown()
         counting.shutdown()
         scraping.shutdown()
         service.monitor.tick(service.clock.monotonic())
@@ -89,6 +99,7 @@ def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
     )
     errors.install(app, service.requests)
     app.include_router(routes.router(service, scraping))
+    app.include_router(references.router(service))
     app.include_router(landing.router(service))
     return app
 
@@ -109,7 +120,12 @@ def create_service(
 
 def serve(settings: Settings, *, reload: Callable[[], Settings] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status."""
-    service = create_service(settings, reload)
+    try:
+        service = create_service(settings, reload)
+    except ConfigError as error:
+        for problem in error.problems:
+            log.error("%s", problem)
+        return 1
     config = uvicorn.Config(
         build(service),
         loop="uvloop",
@@ -160,6 +176,7 @@ class _Server(uvicorn.Server):
             self.force_exit = True
         log.info("stopping")
         self._service.stopping = True
+        self._service.references.builder.end()
         self.should_exit = True
 
     def _reload(self) -> None:
@@ -180,6 +197,17 @@ async def _tick(service: Service, thread: ThreadPoolExecutor) -> None:
             await loop.run_in_executor(thread, service.monitor.tick, service.clock.monotonic())
         except Exception:
             log.exception("tick failed")
+
+
+async def _build_references(service: Service, thread: ThreadPoolExecutor) -> None:
+    """Build the references that first events make, when they are there."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(BUILD_SECONDS)
+        try:
+            await loop.run_in_executor(thread, service.references.build_first)
+        except Exception:
+            log.exception("references not built")
 
 
 def _listen(address: str) -> socket.socket:

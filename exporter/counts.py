@@ -13,10 +13,12 @@ from typing import Final
 
 import numpy as np
 
+from exporter.anomalies.minutes import Minutes
 from exporter.config import WindowSpec
 from exporter.edges import more_class_edges
 from exporter.layout import Layout
 from exporter.panes import CountPanes, Panes
+from exporter.reference.reference import Reference
 from exporter.registry import METRICS, STATISTICS, Floats
 from exporter.rows import Labels, Predictions, last
 from exporter.schema import Schema
@@ -50,6 +52,9 @@ class Counts:
         self._recent_rows = 0
         self._start_sums: dict[tuple[int, int, int | None, Layout], tuple[Layout, Floats]] = {}
         self._adapted = now
+        self.reference: Reference | None = None
+        self._reference_window: Window | None = None
+        self.minutes = Minutes(now)
 
     @property
     def schema(self) -> Schema:
@@ -81,11 +86,16 @@ class Counts:
         known = self.schema.score_edges
         if known is not None and schema.task == "multiclass":
             known = more_class_edges(known, len(schema.classes))
+        stays = (schema.task, schema.positive) == (self.schema.task, self.schema.positive)
         kept = replace(
             schema,
             center=self.schema.center,
             label_center=self.schema.label_center,
             score_edges=None if schema.task != self.schema.task else known,
+            bins=self.schema.bins,
+            outputs=self.schema.outputs,
+            targets=self.schema.targets,
+            calibration=self.schema.calibration if stays else None,
         )
         self._carry(kept)
 
@@ -98,6 +108,21 @@ class Counts:
         self.windows = tuple(windows)
         if self._panes is not None:
             self._open_panes(now)
+
+    def adopt(self, reference: Reference | None, schema: Schema, now: float) -> None:
+        """Count in the bins of a reference from now on; ``None`` lets it go.
+
+        Totals stay, and so does whatever is counted in bins that stay.
+        """
+        self.flush(now)
+        if schema.score_edges is None:
+            schema = replace(schema, score_edges=self.schema.score_edges)
+        self.reference = reference
+        self._reference_window = None
+        if self._start is not None:
+            self._end_start(now, schema)
+        else:
+            self._carry(schema)
 
     def life(self, now: float) -> Window:
         """Return everything since the start."""
@@ -130,6 +155,9 @@ class Counts:
         first = next((spec for spec in self.windows if spec.seconds is not None), None)
         if self._panes is None or first is None or not self._recent or first.seconds is None:
             return False
+        if self.reference is not None:
+            # Live scores are compared with the reference bin by bin: its edges stay.
+            return False
         if now - self._adapted < first.seconds or self._auc_bound(first, now) <= ADAPT_ABOVE:
             return False
         recent = merge([(now, None, rows) for rows in self._recent])[1]
@@ -151,6 +179,8 @@ class Counts:
     def _fold(self, predictions: Predictions | None, labels: Labels | None, now: float) -> None:
         summary = self.layout.fold(predictions, labels)
         self._life += summary[: self.layout.lifetime_size]
+        if predictions is not None:
+            self.minutes.add(self.layout, summary, now)
         if labels is not None and self.schema.classifies:
             self._remember(labels)
         if self._start is not None:
@@ -166,12 +196,13 @@ class Counts:
             for panes in self._count_panes.values():
                 panes.add(labels, now)
 
-    def _end_start(self, now: float) -> None:
+    def _end_start(self, now: float, schema: Schema | None = None) -> None:
+        """Fold the raw rows into their panes, under ``schema`` or under the one they give."""
         start = self._start
         assert start is not None
         self._start = None
         self._start_sums = {}
-        self._carry(start.schema(self.schema))
+        self._carry(schema or start.schema(self.schema))
         panes = self._open_panes(start.since)
         for arrived, predictions, labels in start.panes(panes.width):
             panes.add(self.layout.fold(predictions, labels), arrived)
@@ -216,7 +247,17 @@ class Counts:
         return self._start_sums[key]
 
     def _window(self, layout: Layout, vector: Floats, spec: WindowSpec, span: float) -> Window:
-        return Window(layout, vector, spec.name, span, self.per_class)
+        reference = self.reference_window(layout)
+        return Window(layout, vector, spec.name, span, self.per_class, reference)
+
+    def reference_window(self, layout: Layout) -> Window | None:
+        """Return the reference, counted as ``layout`` counts."""
+        if self.reference is None:
+            return None
+        known = self._reference_window
+        if known is None or known.schema is not layout.schema:
+            self._reference_window = known = self.reference.under(layout.schema)
+        return known
 
     def _remember(self, labels: Labels) -> None:
         """Keep the latest joined rows with scores, to make edges from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, get_args, get_type_hints
 
+from exporter.config.settings import DriftSettings
 from exporter.estimates import Bound, Estimate
 from exporter.registry import METRICS
 
@@ -11,6 +12,10 @@ FALSE_ALARMS_A_MONTH: Final = 0.5
 MONTH_SECONDS: Final = 30 * 86400.0
 SMALL: Final = 1000
 """Below so many events a fifth of the false-alarm rate is allowed: single events weigh more."""
+FEWEST: Final = 200
+"""Below so many events nothing is said to have drifted."""
+LEAST_EFFECT: Final = 0.01
+LEVELS: Final = ("warning", "critical")
 
 
 def alpha(decision_interval: float, series: int, n: int) -> float:
@@ -21,6 +26,11 @@ def alpha(decision_interval: float, series: int, n: int) -> float:
     """
     budget = FALSE_ALARMS_A_MONTH * decision_interval / MONTH_SECONDS / max(series, 1)
     return budget if n >= SMALL else budget / 5
+
+
+def least_effect(settings: DriftSettings) -> float:
+    """Return the effect that never matters; without some there would be no promise."""
+    return max(settings.min_effect, LEAST_EFFECT)
 
 
 def breached(estimate: Estimate, bound: Bound, limit: float, alpha: float) -> bool | None:

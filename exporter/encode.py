@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.config import ModelSettings
-from exporter.events import OTHER_CLASS, Task, Value, class_name
+from exporter.events import OTHER_CLASS, FieldError, Task, Value, class_name
 from exporter.ingest.columns import Columns, Floats
+from exporter.reference.reference import Reference
 from exporter.schema import Schema
 
 Codes = NDArray[np.int64]
@@ -85,6 +86,27 @@ class Encoder:
         elif settings.task is not None:
             self._fixed = True
             self._start(settings.task)
+
+    def adopt(self, reference: Reference | None) -> None:
+        """Know what a reference knows: its task, classes, features and bins.
+
+        Raises :class:`FieldError` when the task is another than the one that is known.
+        """
+        if reference is None:
+            if self.schema is not None:
+                self.schema = replace(
+                    self.schema, bins=(), outputs=None, targets=None, calibration=None
+                )
+            return
+        if self.schema is not None and self.schema.task != reference.schema.task:
+            told = f"is {self.schema.task} for this model, the reference is of "
+            raise FieldError("task", told + reference.schema.task)
+        self.schema = reference.adopted_by(self.schema)
+        self._codes.update(self.schema.codes)
+        self._codes.pop(OTHER_CLASS, None)
+        if self.schema.task == "binary":
+            self._learned = self._learned or reference.schema.positive
+            self._set_positive()
 
     def learn_task(self, columns: Columns) -> None:
         """Fix the task by the first event that predicts."""
@@ -219,7 +241,7 @@ class Encoder:
 
     def _become_multiclass(self) -> None:
         assert self.schema is not None
-        self.schema = replace(self.schema, task="multiclass", positive=None)
+        self.schema = replace(self.schema, task="multiclass", positive=None, calibration=None)
 
     def _pair(self) -> tuple[str, str]:
         """Return the negative and the positive class that a score alone predicts."""
@@ -322,7 +344,9 @@ class Encoder:
         if self.schema.task == "binary":
             learned = "1" if "1" in self.schema.codes else self._learned
             positive = self.settings.positive_class or learned
-            self.schema = replace(self.schema, positive=positive)
+            if positive != self.schema.positive:
+                # What a score of the one class tells is not what it tells of the other.
+                self.schema = replace(self.schema, positive=positive, calibration=None)
 
     def _learn_positive(self, code: Codes, score: Floats | None) -> None:
         """The class predicted at or above the threshold is positive, if nothing else says."""

@@ -18,6 +18,8 @@ Bound = Literal["min", "max"]
 Interval = tuple[float, float]
 
 Z: Final = float(special.ndtri(0.975))
+SURE: Final = 3.719
+"""One-sided normal quantile of 1e-4: a reference's own uncertainty is taken this far."""
 FEWEST: Final = 200
 """Below so many events the normal tail is not trusted."""
 FEWEST_OF_A_CLASS: Final = 30
@@ -37,6 +39,15 @@ class Estimate(ABC):
     @abstractmethod
     def interval(self) -> Interval | None:
         """Return the lower and upper 95 % bound, ``None`` where there is none."""
+
+    @abstractmethod
+    def reach(self, z: float) -> Interval | None:
+        """Return the normal (or Wilson's) bounds at ``z`` standard errors, ``None`` without any."""
+
+    @property
+    @abstractmethod
+    def standard_error(self) -> float:
+        """The standard error; infinite where it is unknown."""
 
     @abstractmethod
     def tail(self, limit: float, bound: Bound) -> float | None:
@@ -64,7 +75,19 @@ class Proportion(Estimate):
 
     def interval(self) -> Interval | None:
         """Return Wilson's score interval (Wilson 1927)."""
-        return wilson(self.successes, self.n) if self.n else None
+        return self.reach(Z)
+
+    def reach(self, z: float) -> Interval | None:
+        """Return Wilson's bounds."""
+        return wilson(self.successes, self.n, z) if self.n else None
+
+    @property
+    def standard_error(self) -> float:
+        """The binomial standard error."""
+        if not self.n:
+            return math.inf
+        share = self.successes / self.n
+        return math.sqrt(share * (1 - share) / self.n)
 
     def tail(self, limit: float, bound: Bound) -> float | None:
         """Return the exact binomial tail."""
@@ -93,10 +116,22 @@ class FScore(Estimate):
 
     def interval(self) -> Interval | None:
         """Return Wilson's interval of the Jaccard index, mapped to F1."""
+        return self.reach(Z)
+
+    def reach(self, z: float) -> Interval | None:
+        """Return Wilson's bounds of the Jaccard index, mapped to F1."""
         if not self.n:
             return None
-        lower, upper = wilson(self.tp, self.n)
+        lower, upper = wilson(self.tp, self.n, z)
         return 2 * lower / (1 + lower), 2 * upper / (1 + upper)
+
+    @property
+    def standard_error(self) -> float:
+        """That of the Jaccard index, mapped to F1 by the derivative."""
+        if not self.n:
+            return math.inf
+        slope = 2 / (1 + self.tp / self.n) ** 2
+        return slope * Proportion(self.tp, self.n).standard_error
 
     def tail(self, limit: float, bound: Bound) -> float | None:
         """Return the exact binomial tail of the Jaccard index."""
@@ -136,8 +171,19 @@ class Mean(Estimate):
         """Return Student's t interval, ``None`` below two numbers."""
         if self.n < 2:
             return None
-        mean, half = self.total / self.n, float(special.stdtrit(self.n - 1, 0.975)) * self.error
+        return self.reach(float(special.stdtrit(self.n - 1, 0.975)))
+
+    def reach(self, z: float) -> Interval | None:
+        """Return the mean and ``z`` standard errors to both sides."""
+        if self.n < 2:
+            return None
+        mean, half = self.total / self.n, z * self.error
         return mean - half, mean + half
+
+    @property
+    def standard_error(self) -> float:
+        """The standard error of the mean."""
+        return self.error
 
     def tail(self, limit: float, bound: Bound) -> float | None:
         """Return the normal tail."""
@@ -167,7 +213,20 @@ class RootMean(Estimate):
 
     def interval(self) -> Interval | None:
         """Return the t interval of the mean square, mapped by the root."""
-        bounds = self._mean.interval()
+        return self._root(self._mean.interval())
+
+    def reach(self, z: float) -> Interval | None:
+        """Return the bounds of the mean square, mapped by the root."""
+        return self._root(self._mean.reach(z))
+
+    @property
+    def standard_error(self) -> float:
+        """That of the mean square, mapped by the derivative of the root."""
+        value = self.value
+        return self._mean.error / (2 * value) if value else math.inf
+
+    @staticmethod
+    def _root(bounds: Interval | None) -> Interval | None:
         return None if bounds is None else (math.sqrt(max(bounds[0], 0)), math.sqrt(bounds[1]))
 
     def tail(self, limit: float, bound: Bound) -> float | None:
@@ -207,19 +266,29 @@ class Normal(Estimate):
         half = Z * self.error
         return max(self.mean - half, 0.0), min(self.mean + half, 1.0)
 
+    def reach(self, z: float) -> Interval | None:
+        """Return ``z`` standard errors to both sides, and what binning may have moved."""
+        half = z * self.standard_error + self.slack
+        return max(self.mean - half, 0.0), min(self.mean + half, 1.0)
+
+    @property
+    def standard_error(self) -> float:
+        """The error, and at least half an observation of the rarer class."""
+        return max(self.error, 0.5 / self.rarer) if self.rarer else math.inf
+
     def tail(self, limit: float, bound: Bound) -> float | None:
         """Return the normal tail, ``slack`` nearer to the limit."""
         nearer = self.mean + (self.slack if bound == "min" else -self.slack)
-        return normal_tail(nearer, limit, max(self.error, 0.5 / self.rarer), bound)
+        return normal_tail(nearer, limit, self.standard_error, bound)
 
     def decidable(self, limit: float, bound: Bound, alpha: float) -> bool:
         """Return whether there are enough events, of both classes, for a normal tail."""
         return self.n >= FEWEST and self.rarer >= FEWEST_OF_A_CLASS
 
 
-def wilson(successes: float, n: int) -> Interval:
-    """Return Wilson's 95 % score interval of ``successes`` in ``n`` (Wilson 1927)."""
-    share, weight = successes / n, Z * Z / n
+def wilson(successes: float, n: int, z: float = Z) -> Interval:
+    """Return Wilson's score interval of ``successes`` in ``n`` (Wilson 1927): 95 % unless told."""
+    share, weight = successes / n, z * z / n
     middle = share + weight / 2
     half = math.sqrt(weight * (share * (1 - share) + weight / 4))
     return max((middle - half) / (1 + weight), 0.0), min((middle + half) / (1 + weight), 1.0)

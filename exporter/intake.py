@@ -179,6 +179,8 @@ class Intake:
     def _label(self, model: ModelVersion, columns: Columns) -> None:
         """Join labels that name their version."""
         labels = self._label_entries(columns)
+        if model.first is not None:
+            model.first.label(labels.ids, labels.values)
         found = self._models.store.label(
             model.owner, labels, self._at.now, revise=model.settings.labels.revise
         )
@@ -201,6 +203,9 @@ class Intake:
                 self._models.over("max_models", len(columns), name)
             return
         labels = self._label_entries(columns)
+        for model in versions:
+            if model.first is not None:
+                model.first.label(labels.ids, labels.values)
         found = self._models.store.label_any(
             [model.owner for model in versions],
             self._models.wild(name),

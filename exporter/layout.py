@@ -56,11 +56,20 @@ class Layout:
         """Return the summary of the rows."""
         vector = self.zero()
         rows = {"predictions": predictions, "labels": labels}
+        derived = []
         for one in self.statistics:
             batch = rows[one.rows]
-            if batch is not None and batch.size:
-                where, shape = self.places[one.name]
-                one.fold(vector[where].reshape(shape), batch, self.schema)
+            if batch is None or not batch.size:
+                continue
+            if one.source:
+                derived.append(one)
+                continue
+            where, shape = self.places[one.name]
+            one.fold(vector[where].reshape(shape), batch, self.schema)
+        for one in derived:
+            source, target = self.view(vector, one.source), self.view(vector, one.name)
+            if source is not None and target is not None:
+                one.fold(target, source, self.schema)
         return vector
 
     def carry(self, vector: Floats, after: Layout) -> Floats:
@@ -75,6 +84,26 @@ class Layout:
             if moved is not None:
                 target[...] = moved
         return carried
+
+    def reorder(self, vector: Floats, after: Layout) -> Floats:
+        """Return ``vector`` in a layout of the same bins, with more classes or in another order."""
+        places = [after.schema.codes.get(name, 0) for name in self.schema.classes]
+        moved = after.zero()
+        for one in after.statistics:
+            source, target = self.view(vector, one.name), after.view(moved, one.name)
+            if source is None or target is None or source.ndim != target.ndim:
+                continue
+            axes = [
+                places[: source.shape[axis]]
+                if axis in one.class_axes
+                else range(source.shape[axis])
+                for axis in range(source.ndim)
+            ]
+            if all(
+                max(axis, default=0) < size for axis, size in zip(axes, target.shape, strict=True)
+            ):
+                target[np.ix_(*axes)] = source
+        return moved
 
     @cached_property
     def empty(self) -> Sparse:

@@ -1,18 +1,43 @@
-"""Limits that a user configured, and whether the data say that a true value is beyond one."""
+"""Limits of metrics, and whether the data say that a true value is beyond one.
+
+A limit is what a user configured, or a drop from the reference's value; without any configured,
+limits are derived from the reference.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from exporter.config import Limit, Settings, WindowSpec
-from exporter.decisions import alpha, breached
-from exporter.estimates import Estimate
+from exporter.config import Limit, ModelSettings
+from exporter.decisions import LEVELS, breached
+from exporter.drift.tolerance import Tolerance
+from exporter.estimates import SURE, Bound, Estimate
 from exporter.registry import METRICS, Metric
 from exporter.window import Window
 
-LEVELS: Final = ("warning", "critical")
+HIGHER_IS_WORSE: Final = frozenset(
+    """brier_score log_loss mean_absolute_error root_mean_squared_error
+    mean_absolute_percentage_error_ratio""".split()
+)
+TWO_SIDED: Final = frozenset({"mean_error"})
+DERIVED: Final = (
+    "accuracy_ratio",
+    "precision_ratio",
+    "recall_ratio",
+    "roc_auc_ratio",
+    "brier_score",
+    "mean_absolute_error",
+    "root_mean_squared_error",
+    "mean_error",
+)
+"""The metrics that a reference gives limits to."""
+SELECTIVE: Final = frozenset({"precision_ratio"})
+"""All that can be judged where labels come for selected predictions only."""
+RARE_CLASS: Final = 0.05
+"""With a class rarer than this, accuracy says little."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +46,7 @@ class Decision:
 
     window: str
     metric: str
-    bound: Literal["min", "max"]
+    bound: Bound
     limit: float
     breached: bool | None
     """``None`` while there is too little data to decide."""
@@ -31,48 +56,142 @@ class Decision:
     """Probability of data at least this far beyond the limit, if the true value were at it."""
     alpha: float
     """The tail under which the decision alarms."""
+    levels: tuple[str, ...] = LEVELS
+    """The levels that this limit holds for."""
+    reference: float | None = None
+    """The reference's value."""
+    source: str = "configured"
+    """Where the limit comes from."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A metric that is held against a limit; ``drop`` is relative to the reference."""
+
+    metric: Metric
+    bound: Bound
+    value: float | None = None
+    drop: float | None = None
+
+
+def tested(settings: ModelSettings, reference: Window | None) -> list[Tested]:
+    """Return what is held against a limit: what is configured, else what a reference gives."""
+    if settings.limits:
+        found = [one for limit in settings.limits for one in _configured(limit)]
+    else:
+        found = [] if reference is None else _derived(reference)
+    if settings.labels.coverage == "selective":
+        found = [one for one in found if one.metric.key in SELECTIVE]
+    return found
 
 
 def decide(
-    windows: Iterable[tuple[WindowSpec, Window]],
-    limits: Sequence[Limit],
-    versions: int,
-    settings: Settings,
+    window: Window,
+    wanted: Sequence[Tested],
+    tolerance: Tolerance | None,
+    alpha: Callable[[int], float],
 ) -> list[Decision]:
-    """Return a decision for each limit in each window.
+    """Return a decision for each limit that there is in a window."""
+    found = []
+    for one in wanted:
+        if window.schema.task not in one.metric.tasks:
+            continue
+        known = _estimate(one.metric, window.reference)
+        if one.value is not None:
+            found.append(_decision(window, one, one.value, LEVELS, known, alpha, "configured"))
+        elif known is None or known.value is None:
+            continue
+        elif one.drop is not None:
+            limit = known.value - one.drop if one.bound == "min" else known.value + one.drop
+            found.append(_decision(window, one, limit, LEVELS, known, alpha, "drop"))
+        elif tolerance is not None:
+            found += _from_reference(window, one, known, tolerance, alpha)
+    return found
 
-    All decisions of a model share one budget of false alarms, those of its other ``versions`` too.
-    """
-    tested = [
-        (limit, METRICS["model_" + limit.metric]) for limit in limits if limit.bound != "drop"
-    ]
-    series = len(tested) * len(settings.windows) * versions
-    if not tested:
-        return []
-    return [
-        _decide(window, spec.name, limit, metric, series, settings.decision_interval)
-        for spec, window in windows
-        for limit, metric in tested
-        if window.schema.task in metric.tasks
-    ]
+
+def derived_limit(known: Estimate, bound: Bound, variance: float) -> float | None:
+    """Return the reference's 1e-4 bound, moved by what windows vary of their own accord."""
+    reach = known.reach(SURE)
+    if reach is None or not all(map(math.isfinite, reach)):
+        return None
+    spread = math.sqrt(variance)
+    return reach[0] - spread if bound == "min" else reach[1] + spread
 
 
-def _decide(
-    window: Window, name: str, limit: Limit, metric: Metric, series: int, interval: float
+def _from_reference(
+    window: Window,
+    one: Tested,
+    known: Estimate,
+    tolerance: Tolerance,
+    alpha: Callable[[int], float],
+) -> list[Decision]:
+    found = []
+    for level in tolerance.metric_levels(one.metric.key):
+        limit = derived_limit(known, one.bound, tolerance.variance(one.metric.key, level))
+        if limit is not None:
+            found.append(_decision(window, one, limit, (level,), known, alpha, "reference"))
+    return found
+
+
+def _decision(
+    window: Window,
+    one: Tested,
+    limit: float,
+    levels: tuple[str, ...],
+    known: Estimate | None,
+    alpha: Callable[[int], float],
+    source: str,
 ) -> Decision:
-    assert limit.bound != "drop"
-    estimate = metric.value(window)
-    known = isinstance(estimate, Estimate) and estimate.value is not None
-    n = estimate.n if known else 0
-    level = alpha(interval, series, n)
+    estimate = _estimate(one.metric, window)
+    n = estimate.n if estimate is not None else 0
+    level = alpha(n)
     return Decision(
-        window=name,
-        metric=limit.metric,
-        bound=limit.bound,
-        limit=limit.value,
-        breached=breached(estimate, limit.bound, limit.value, level) if known else None,
-        value=estimate.value if known else None,
+        window=window.name,
+        metric=one.metric.key,
+        bound=one.bound,
+        limit=limit,
+        breached=None if estimate is None else breached(estimate, one.bound, limit, level),
+        value=None if estimate is None else estimate.value,
         n=n,
-        tail=estimate.tail(limit.value, limit.bound) if known else None,
+        tail=None if estimate is None else estimate.tail(limit, one.bound),
         alpha=level,
+        levels=levels,
+        reference=known.value if known is not None else None,
+        source=source,
     )
+
+
+def _configured(limit: Limit) -> list[Tested]:
+    metric = METRICS["model_" + limit.metric]
+    if limit.bound != "drop":
+        return [Tested(metric, limit.bound, value=limit.value)]
+    return [Tested(metric, bound, drop=limit.value) for bound in _bounds(limit.metric)]
+
+
+def _derived(reference: Window) -> list[Tested]:
+    found = []
+    for key in DERIVED:
+        metric = METRICS["model_" + key]
+        known = _estimate(metric, reference)
+        if known is not None and not (key == "accuracy_ratio" and _has_rare_class(reference)):
+            found += [Tested(metric, bound) for bound in _bounds(key)]
+    return found
+
+
+def _bounds(key: str) -> tuple[Bound, ...]:
+    if key in TWO_SIDED:
+        return ("min", "max")
+    return ("max",) if key in HIGHER_IS_WORSE else ("min",)
+
+
+def _has_rare_class(reference: Window) -> bool:
+    """Return whether one of two classes has less than ``RARE_CLASS`` of the labels."""
+    labels = reference["confusion"].sum(axis=1)
+    return reference.schema.task == "binary" and float(labels.min()) < RARE_CLASS * labels.sum()
+
+
+def _estimate(metric: Metric, window: Window | None) -> Estimate | None:
+    if window is None or window.schema.task not in metric.tasks:
+        return None
+    value = window.value(metric)
+    return value if isinstance(value, Estimate) and value.value is not None else None

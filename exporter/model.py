@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exporter.anomalies.series import Anomalies
 from exporter.config import ModelSettings, WindowSpec
 from exporter.counts import Counts
+from exporter.deciding import Decisions
 from exporter.encode import Encoded, Encoder, Faults, Remembered
 from exporter.events import Value
+from exporter.features import feature_columns, feature_names
 from exporter.ingest.columns import Columns, Features
 from exporter.join import Matches
-from exporter.limits import Decision
-from exporter.rows import ABSENT, Floats, Labels, Predictions
+from exporter.reference.first import FirstEvents
+from exporter.reference.reference import Reference
+from exporter.rows import Floats, Labels, Predictions
 from exporter.schema import Schema
 from exporter.slots import Owner
 
@@ -46,9 +49,15 @@ class ModelVersion:
     duplicates: int = 0
     orphaned: int = 0
     """Labels without a version that expired while this was the model's latest version."""
-    decisions: list[Decision] = field(default_factory=list)
+    decisions: Decisions = field(default_factory=Decisions)
+    anomalies: Anomalies = field(default_factory=Anomalies)
     over_features: int = 0
     """Events with features over the bound."""
+    reference: Reference | None = None
+    undecided: bool = False
+    """Whether the reference is another one since the last decisions: those are void."""
+    first: FirstEvents | None = None
+    """First events while they are gathered to be the reference."""
     _seen: Schema | None = None
 
     def __post_init__(self) -> None:
@@ -59,9 +68,21 @@ class ModelVersion:
         self.settings = settings
         self.windows = windows
         self.encoder.configure(settings)
-        self.decisions = []
+        self.decisions = Decisions()
         if self.counts is not None:
             self._counts(now).configure(windows, settings.per_class, now)
+
+    def adopt(self, reference: Reference | None, now: float) -> None:
+        """Compare with ``reference`` from now on; ``None`` compares with nothing.
+
+        Raises :class:`FieldError` when the reference is of another task.
+        """
+        self.encoder.adopt(reference)
+        self.reference = reference
+        self.decisions, self.undecided = Decisions(), True
+        if self.counts is not None and self.encoder.schema is not None:
+            self._counts(now)
+            self.counts.adopt(reference, self.encoder.schema, now)
 
     def over_by_reason(self) -> dict[str, int]:
         """Return how many events were over a bound of this model, by reason."""
@@ -88,13 +109,15 @@ class ModelVersion:
         """Count new predictions."""
         if not len(columns):
             return
+        if self.first is not None:
+            self.first.predict(columns)
         rows = Predictions(
             size=len(columns),
             code=encoded.code,
             value=encoded.value,
             scores=encoded.scores,
             latency=columns.latency,
-            features=self._feature_columns(columns.features, len(columns)),
+            features=feature_columns(columns.features, self._feature_names(), len(columns)),
         )
         self._counts(now).add(rows, None, now)
         self.activity.seen = now
@@ -190,6 +213,8 @@ class ModelVersion:
         assert schema is not None
         if self.counts is None:
             self.counts = Counts(schema, self.windows, now, per_class=self.settings.per_class)
+            if self.reference is not None:
+                self.counts.adopt(self.reference, schema, now)
             self._seen = schema
         elif schema is not self._seen:
             self.counts.evolve(schema, now)
@@ -200,14 +225,9 @@ class ModelVersion:
         if features is None:
             return
         assert self.encoder.schema is not None
-        known = set(self.encoder.schema.features)
-        if isinstance(features, dict):
-            names = set(features)
-        else:
-            names = set().union(*(row for row in features if row))
-        if not names <= known:
-            over = self.encoder.add_features(sorted(names - known))
-            self._drop_features(features, set(over))
+        names = feature_names(features) - set(self.encoder.schema.features)
+        if names:
+            self._drop_features(features, set(self.encoder.add_features(sorted(names))))
 
     def _drop_features(self, features: Features, over: set[str]) -> None:
         """Count the events that carried features over the bound."""
@@ -219,25 +239,5 @@ class ModelVersion:
             rows = chain(row for row in features if isinstance(row, dict))
             self.over_features += sum(1 for row in rows if not over.isdisjoint(row))
 
-    def _feature_columns(
-        self, features: Features | None, size: int
-    ) -> dict[str, Sequence[Any]] | None:
-        """Return one column for each known feature."""
-        if features is None:
-            return None
-        assert self.encoder.schema is not None
-        names = self.encoder.schema.features
-        if isinstance(features, dict):
-            return {name: features.get(name, [None] * size) for name in names}
-        if None in features:
-            rows: list[Any] = [{} if row is None else row for row in features]
-            gaps = [i for i, row in enumerate(features) if row is None]
-        else:
-            rows, gaps = list(features), []
-        columns: dict[str, Sequence[Any]] = {}
-        for name in names:
-            column = [row.get(name) for row in rows]
-            for i in gaps:
-                column[i] = ABSENT
-            columns[name] = column
-        return columns
+    def _feature_names(self) -> tuple[str, ...]:
+        return self.encoder.schema.features if self.encoder.schema is not None else ()

@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from exporter.config import Settings
-from exporter.events import DEFAULT_VERSION
+from exporter.events import DEFAULT_VERSION, FieldError
 from exporter.join import JoinStore
 from exporter.model import Activity, ModelVersion
+from exporter.reference.first import FirstEvents
+from exporter.references import References
 from exporter.slots import Owner
 
 log = logging.getLogger("modelmeter")
@@ -24,6 +26,7 @@ class Models:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.references = References()
         self.store = JoinStore(settings.join.max_pending, settings.join.ttl)
         self.received = 0
         self.clamped = 0
@@ -58,7 +61,31 @@ class Models:
                 Activity(seen=now),
             )
             self._models[name, version] = model
+            self._refer(model, now)
         return model
+
+    def refer(self, now: float) -> None:
+        """Let every version be compared with the reference that serves it now."""
+        for model in self:
+            self._refer(model, now)
+
+    def _refer(self, model: ModelVersion, now: float) -> None:
+        reference = self.references.find(model.name, model.version, self.settings)
+        if reference is not model.reference:
+            try:
+                model.adopt(reference, now)
+            except FieldError as error:
+                log.warning(
+                    "model %s version %s has no reference: %s %s",
+                    model.name, model.version, error.field, error.error,
+                )  # fmt: skip
+                if model.reference is not None:
+                    model.adopt(None, now)
+        wanted = model.settings.reference.first if model.settings.reference is not None else None
+        if reference is not None or wanted is None:
+            model.first = None
+        elif model.first is None:
+            model.first = FirstEvents(wanted)
 
     def latest(self, name: str, now: float) -> ModelVersion | None:
         """Return the version that predicted last; a stand-in while none has, if there is room."""
@@ -132,6 +159,7 @@ class Models:
     def remove(self, model: ModelVersion) -> None:
         """Forget a model version and everything that waits for it."""
         del self._models[model.name, model.version]
+        self.references.first.pop((model.name, model.version), None)
         self.dropped.update(model.over_by_reason())
         self.store.table.release(model.owner)
         left = self.versions(model.name)

@@ -12,10 +12,10 @@ from threading import Lock
 from typing import Final
 
 from exporter.config import Settings
+from exporter.deciding import decide
 from exporter.events import Rejection
 from exporter.ingest.columns import Columns
 from exporter.intake import Intake, Moment, Outcome
-from exporter.limits import decide
 from exporter.model import ModelVersion
 from exporter.models import Models
 
@@ -45,7 +45,8 @@ class Monitor:
     def tick(self, now: float) -> None:
         """Fold what waits; when they are due, make decisions and let idle models go.
 
-        The first decisions are due with the first model: it does not wait an interval for them.
+        The first decisions are due with the first model: it does not wait an interval for them,
+        and neither does a model whose reference has changed.
 
         Takes the lock itself, and for one model at a time, so that events are not held up for long.
         """
@@ -56,9 +57,11 @@ class Monitor:
             with self.lock:
                 if model.counts is not None:
                     model.counts.flush(now)
+                    model.anomalies.take(model.counts.minutes.take(now))
                     if deciding:
-                        self._decide(model, now)
                         self._decided = now
+                    if deciding or model.undecided:
+                        self._decide(model, now)
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
             with self.lock:
@@ -77,6 +80,7 @@ class Monitor:
         self.models.store.table.ttl = settings.join.ttl
         for model in self.models:
             model.configure(settings.for_model(model.name), settings.windows, now)
+        self.models.refer(now)
         self._decided = -math.inf
 
     def _decide(self, model: ModelVersion, now: float) -> None:
@@ -84,6 +88,7 @@ class Monitor:
             return
         if model.counts.adapt(now):
             log.info("score edges adapted: model %s version %s", model.name, model.version)
+        model.undecided = False
         versions = len(self.models.versions(model.name))
         windows = model.counts.all_windows(now)
-        model.decisions = decide(windows, model.settings.limits, versions, self.settings)
+        model.decisions = decide(windows, model.settings, model.reference, versions, self.settings)

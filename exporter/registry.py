@@ -2,7 +2,8 @@
 
 A *statistic* adds: it folds rows into a fixed-size array of a pane. A *metric* is a pure function
 of a window, a *total* one of everything since the start. Each stands in one file of
-``exporter/statistics`` or ``exporter/metrics``; :func:`discover` imports those folders.
+``exporter/statistics``, ``exporter/metrics`` or ``exporter/drift``; :func:`discover` imports those
+folders.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ class Statistic:
     fold: Callable[[Floats, Any, Schema], None]
     carry: Carry
     lifetime: bool
+    class_axes: tuple[int, ...] = ()
+    source: str = ""
+    """The statistic that this one is derived from, instead of from rows."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,10 @@ class Metric:
     on: Kind
     summary: bool
     value: Callable[[Window], Any]
+    drift: bool = False
+    """Whether it is shown only in the windows that are compared with a reference."""
+    distance: str | None = None
+    """The name by which ``drift.distances`` asks for it."""
 
     @property
     def key(self) -> str:
@@ -117,16 +125,20 @@ def statistic(
     shape: Callable[[Schema], Shape | None],
     carry: Carry = same,
     lifetime: bool = False,
+    class_axes: tuple[int, ...] = (),
+    source: str = "",
 ) -> Callable[[Function], Function]:
     """Register ``fold(out, rows, schema)``, which adds ``rows`` to the zeroed array ``out``.
 
     ``shape(schema)`` is ``None`` where the statistic does not apply; ``carry`` says what becomes
     of a finished array when the schema changes; ``lifetime`` statistics are also kept as totals,
-    and must not depend on edges or centres.
+    and must not depend on edges or centres. ``class_axes`` are the axes that stand for classes.
+    With a ``source``, ``fold(out, counted, schema)`` takes what that statistic counted, and must be
+    linear in it: what was looked at once need not be looked at twice.
     """
 
     def register(fold: Function) -> Function:
-        STATISTICS[name] = Statistic(name, rows, shape, fold, carry, lifetime)
+        STATISTICS[name] = Statistic(name, rows, shape, fold, carry, lifetime, class_axes, source)
         return fold
 
     return register
@@ -141,16 +153,21 @@ def metric(
     group: Group = "quality",
     on: Kind = "labels",
     summary: bool = False,
+    drift: bool = False,
+    distance: str | None = None,
 ) -> Callable[[Function], Function]:
     """Register ``value(window)``: a window's value, or ``None`` where it is undefined.
 
     It returns an :mod:`exporter.estimates` object or a number; with ``labels``, a mapping from the
     label's value (or a tuple of them) to a number. Metrics ``on`` labels are shown for count
-    windows too.
+    windows too; those of ``drift`` only in the windows of ``drift.windows``, and those with a
+    ``distance`` if it is one of ``drift.distances``.
     """
 
     def register(value: Function) -> Function:
-        METRICS[name] = Metric(name, help, tasks, labels, group, on, summary, value)
+        METRICS[name] = Metric(
+            name, help, tasks, labels, group, on, summary, value, drift, distance
+        )
         return value
 
     return register
@@ -180,7 +197,7 @@ def total(
 
 def discover() -> None:
     """Import every file of the plug-in folders, so that what they hold is registered."""
-    for package in ("exporter.statistics", "exporter.metrics"):
+    for package in ("exporter.statistics", "exporter.metrics", "exporter.drift"):
         folder = importlib.import_module(package)
         for module in sorted(info.name for info in pkgutil.iter_modules(folder.__path__)):
             importlib.import_module(f"{package}.{module}")

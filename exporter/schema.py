@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exporter.bins import FeatureBins
 from exporter.events import OTHER_CLASS, Task
 
 Floats = NDArray[np.float64]
@@ -39,6 +40,14 @@ class Schema:
     center: float = 0.0
     label_center: float = 0.0
     score_edges: Floats | None = field(default=None, compare=False, repr=False)
+    bins: tuple[FeatureBins, ...] = ()
+    """How features are counted, of those that a reference tells about."""
+    outputs: FeatureBins | None = None
+    """How a regression's predicted numbers are counted, where a reference tells."""
+    targets: FeatureBins | None = None
+    """How a regression's labels are counted, where a labelled reference tells."""
+    calibration: Floats | None = field(default=None, compare=False, repr=False)
+    """(classes, score bins) probability of a class given its score, from a labelled reference."""
 
     @cached_property
     def codes(self) -> dict[str, int]:
@@ -57,8 +66,16 @@ class Schema:
     def fingerprint(self) -> str:
         """Names everything that decides the shape and the meaning of a summary."""
         parts = (self.task, self.classes, self.features, self.center, self.label_center)
-        text = repr(parts) + self.edges_fingerprint
+        calibration = b"" if self.calibration is None else self.calibration.tobytes()
+        text = repr(parts) + self.edges_fingerprint + self.bins_fingerprint
+        text += hashlib.sha256(calibration).hexdigest()
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def bins_fingerprint(self) -> str:
+        """Names the bins of all features, of outputs and of labels."""
+        numbers = (self.outputs, self.targets)
+        return ",".join("" if one is None else one.fingerprint for one in (*self.bins, *numbers))
 
     @property
     def classifies(self) -> bool:

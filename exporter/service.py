@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from exporter.collectors.anomalies import AnomaliesCollector
+from exporter.collectors.decisions import DecisionsCollector
 from exporter.collectors.own import OwnCollector, Requests
 from exporter.collectors.totals import TotalsCollector
 from exporter.collectors.windows import WindowsCollector
@@ -19,6 +21,8 @@ from exporter.ingest.columns import check
 from exporter.intake import Moment, Outcome, apart
 from exporter.monitor import Monitor
 from exporter.rate import RateLimit
+from exporter.reference.reference import Reference
+from exporter.reference_store import ReferenceStore
 from exporter.scrape import Collector, Scraper
 
 log = logging.getLogger("modelmeter")
@@ -60,10 +64,14 @@ class Service:
         self.rate = RateLimit(self.settings.max_events_per_second)
         self._reloading = threading.Lock()
         now = self.clock.monotonic
+        self.references = ReferenceStore(self.monitor, now)
+        self.monitor.models.references.configured = self.references.configured(self.settings)
         self.scraper = Scraper(
             [
                 WindowsCollector(self.monitor, now),
                 TotalsCollector(self.monitor, now),
+                AnomaliesCollector(self.monitor),
+                DecisionsCollector(self.monitor),
                 *self.more_collectors,
                 OwnCollector(self.monitor, self.requests),
             ],
@@ -104,13 +112,14 @@ class Service:
         with self._reloading:
             try:
                 settings = self.read_settings()
+                references = self.references.configured(settings)
             except ConfigError as error:
                 self.requests.reload_successful = False
                 log.error("configuration not reloaded, the old one stays: %s", error)
                 raise
-            self._apply(settings)
+            self._apply(settings, references)
 
-    def _apply(self, settings: Settings) -> None:
+    def _apply(self, settings: Settings, references: Mapping[str, Reference]) -> None:
         for key in ("listen_address", "model_server", "data_dir"):
             if getattr(settings, key) != getattr(self.settings, key):
                 log.warning("%s has changed: that needs a restart", key)
@@ -119,6 +128,7 @@ class Service:
         with self.monitor.lock:
             self.settings = settings
             self.rate = RateLimit(settings.max_events_per_second)
+            self.monitor.models.references.configured = references
             self.monitor.configure(settings, self.clock.monotonic())
         self.requests.reload_successful = True
         log.info("configuration reloaded")

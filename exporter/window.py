@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from exporter.bins import FeatureCounts
 from exporter.layout import Layout
-from exporter.registry import Floats
+from exporter.registry import Floats, Metric
 from exporter.schema import Schema
 
 
@@ -23,6 +25,8 @@ class Window:
     """Seconds that the panes of this window cover."""
     per_class: bool = False
     """Whether metrics per class are wanted for a binary model too."""
+    reference: Window | None = None
+    """The reference, counted in the same bins, where there is one."""
 
     @property
     def schema(self) -> Schema:
@@ -44,6 +48,17 @@ class Window:
         return 0 if array is None else int(array[0])
 
     @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What was worked out from this window before, by a name for it."""
+        return {}
+
+    def value(self, metric: Metric) -> Any:
+        """Return what a metric says of this window; it is asked once."""
+        if metric.name not in self.kept:
+            self.kept[metric.name] = metric.value(self)
+        return self.kept[metric.name]
+
+    @cached_property
     def predictions(self) -> int:
         """How many predictions arrived in the window."""
         return self.count("predictions")
@@ -52,3 +67,16 @@ class Window:
     def labels(self) -> int:
         """How many labels joined in the window."""
         return self.count("labels")
+
+    @cached_property
+    def features(self) -> dict[str, FeatureCounts]:
+        """What was counted of each feature that the reference tells about."""
+        array = self.get("feature_bins")
+        if array is None:
+            return {}
+        counts = {}
+        start = 0
+        for bins in self.schema.bins:
+            counts[bins.name] = FeatureCounts(bins, array[start : start + bins.size])
+            start += bins.size
+        return counts

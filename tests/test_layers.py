@@ -1,6 +1,8 @@
 """The layers of the code, read from its imports: upwards only, and one reader of the clock."""
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -10,17 +12,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    "exporter events rows edges logbins estimates rate",
+    "exporter events rows edges logbins estimates rate bins",
     "schema slots curves config logs",
     "registry join ingest",
-    "layout families start decisions statistics encode",
-    "window panes scrape",
-    "metrics counts limits",
-    "model",
+    "layout families start decisions statistics showing features",
+    "window panes scrape anomalies budget",
+    "reference.reference comparison metrics",
+    "counts encode distances references",
+    "drift",
+    "limits",
+    "reference deciding",
+    "model building",
     "models",
     "intake",
     "monitor",
-    "collectors",
+    "collectors reference_store",
     "service",
     "web",
     "app",
@@ -30,7 +36,8 @@ LAYERS = (
 )
 """Bottom to top. Names are modules or whole packages; one layer's names do not know each other."""
 
-OF_PLUG_INS = {"registry", "schema", "rows", "edges", "estimates", "logbins", "curves", "window"}
+OF_PLUG_INS = {"events", "registry", "schema", "rows", "edges", "estimates", "logbins", "curves",
+               "bins", "window"}  # fmt: skip
 PURE = {"__future__", "collections", "collections.abc", "functools", "math", "typing",
         "dataclasses", "numpy", "numpy.typing", "scipy.special"}  # fmt: skip
 CLOCKS = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "process_time", "now",
@@ -143,5 +150,18 @@ def test_time_is_given_never_read(name):
 
 def test_events_and_schema_stand_alone():
     assert ours("events") == set()
-    assert ours("schema") == {"events"}
+    assert ours("bins") == set()
+    assert ours("schema") == {"bins", "events"}
     assert ours("registry") == {"events", "schema"}
+
+
+def test_serving_loads_no_more_than_it_needs():
+    heavy = ("scipy.optimize", "scipy.stats", "scipy.sparse", "pyarrow", "exporter.reference.build")
+    program = (
+        "import sys, exporter.app; from exporter.registry import discover; discover();"
+        f"print(*[name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []

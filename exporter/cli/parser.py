@@ -71,6 +71,10 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     importlib.import_module("exporter.demo").add_arguments(parser)
 
 
+def _reference(parser: argparse.ArgumentParser) -> None:
+    importlib.import_module("exporter.cli.reference").add_arguments(parser)
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     pass
 
@@ -83,6 +87,11 @@ COMMANDS: Final[dict[str, tuple[str, str, Add]]] = {
     ),
     "demo": ("exporter.demo", "watch a real model's quality fall and recover", _demo),
     "check-config": ("exporter.cli.check_config", "check a configuration file", _check_config),
+    "reference": (
+        "exporter.cli.reference",
+        "build a reference file from recorded events",
+        _reference,
+    ),
     "replay": ("exporter.cli.replay", "send recorded events to a modelmeter", _replay),
     "healthcheck": ("exporter.cli.healthcheck", "ask a modelmeter if it is healthy", _healthcheck),
     "version": ("exporter.cli.version", "print the version", _nothing),

@@ -1,12 +1,12 @@
 """Rows of a table to events: a column is an event's field, or ``features.<name>`` and the like."""
 
 import csv
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Final
 
 from exporter.cli.rows import DataError, Row, dump
 from exporter.config.problems import nearest
+from exporter.ingest.cells import TEXTS, as_text, as_value
 
 FIELDS: Final = (
     "model",
@@ -20,9 +20,6 @@ FIELDS: Final = (
     "latency_seconds",
 )
 GROUPS: Final = ("features", "scores", "segments")
-TEXTS: Final = ("model", "version", "id", "task", "segments")
-_NUMBER: Final = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_MISSING: Final = ("", "nan", "NaN", "null", "NULL", "None", "NA")
 Plan = list[tuple[str, str | None]]
 """For each column: its field, and the name below it in a group."""
 
@@ -72,7 +69,7 @@ def csv_rows(lines: IO[str]) -> Iterator[Row]:
     if header is None:
         raise DataError("empty: a header of field names is needed")
     meanings = plan([column.strip() for column in header])
-    converts = [_text if field in TEXTS else _value for field, _ in meanings]
+    converts = [as_text if field in TEXTS else as_value for field, _ in meanings]
     while True:
         try:
             cells = next(reader, None)
@@ -91,19 +88,3 @@ def _row(
         return Row(place, b"", f"has {len(cells)} cells, the header has {len(meanings)}")
     values = [convert(cell) for convert, cell in zip(converts, cells, strict=True)]
     return Row(place, dump(event(meanings, values)))
-
-
-def _text(cell: str) -> str | None:
-    return cell or None
-
-
-def _value(cell: str) -> str | float | bool | None:
-    """Return the number, boolean or text of a cell, None for a missing value."""
-    cell = cell.strip()
-    if cell in _MISSING:
-        return None
-    if cell.lower() in ("true", "false"):
-        return cell.lower() == "true"
-    if _NUMBER.fullmatch(cell):
-        return int(cell) if cell.lstrip("+-").isdecimal() and len(cell) < 16 else float(cell)
-    return cell

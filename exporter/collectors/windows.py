@@ -1,17 +1,16 @@
-"""Every metric over every window, with its certainty and its limits."""
+"""Every metric over every window, with its certainty."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from exporter.config import WindowSpec
 from exporter.estimates import Estimate
 from exporter.families import Family
-from exporter.limits import LEVELS, Decision
 from exporter.monitor import Monitor
 from exporter.registry import METRICS, Metric, label_values
+from exporter.showing import shown
 from exporter.window import Window
 
 
@@ -21,7 +20,6 @@ class _View:
 
     labels: dict[str, str]
     windows: list[tuple[WindowSpec, Window]]
-    decisions: list[Decision]
 
 
 class WindowsCollector:
@@ -34,8 +32,9 @@ class WindowsCollector:
         self._clock = clock
 
     def collect(self) -> Iterable[Family]:
-        """Return the families of all registered metrics, their bounds and their limits."""
+        """Return the families of all registered metrics and their bounds."""
         views = list(self._views())
+        drift = self._monitor.settings.drift
         bounds = Family(
             "model_metric_confidence_bound",
             "Bound of the 95 % interval around a metric of this window.",
@@ -48,11 +47,10 @@ class WindowsCollector:
             )
             for view in views:
                 for spec, window in view.windows:
-                    if window.schema.task in metric.tasks and _shown(metric, spec):
+                    if window.schema.task in metric.tasks and shown(metric, spec, drift):
                         _add(family, bounds, metric, window, {**view.labels, "window": spec.name})
             yield family
         yield bounds
-        yield from _limits(views)
 
     def _views(self) -> Iterable[_View]:
         with self._monitor.lock:
@@ -62,12 +60,7 @@ class WindowsCollector:
             with self._monitor.lock:
                 now = self._clock()
                 windows = list(model.counts.all_windows(now)) if model.counts else []
-                decisions = list(model.decisions)
-            yield _View({"model": model.name, "version": model.version}, windows, decisions)
-
-
-def _shown(metric: Metric, spec: WindowSpec) -> bool:
-    return spec.seconds is not None or metric.on == "labels"
+            yield _View({"model": model.name, "version": model.version}, windows)
 
 
 def _add(
@@ -86,28 +79,3 @@ def _add(
             family.add({**labels, **names}, one)
     elif value is not None:
         family.add(labels, value)
-
-
-def _limits(views: Iterable[_View]) -> Iterable[Family]:
-    limits = Family("model_metric_limit", "Limit of a metric in this window.", "gauge", "decision")
-    breached = Family(
-        "model_metric_limit_breached",
-        "Whether the data say that the true value of a metric is beyond its limit.",
-        "gauge",
-        "decision",
-    )
-    for view in views:
-        for decision in view.decisions:
-            for level in LEVELS:
-                labels: dict[str, Any] = {
-                    **view.labels,
-                    "window": decision.window,
-                    "metric": decision.metric,
-                    "bound": decision.bound,
-                    "level": level,
-                }
-                limits.add(labels, decision.limit)
-                if decision.breached is not None:
-                    breached.add(labels, decision.breached)
-    yield limits
-    yield breached

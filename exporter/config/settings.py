@@ -144,9 +144,13 @@ class Settings:
 
         The answer carries the model's true name, not the pattern it matched.
         """
+        return replace(self.entry(name), name=name)
+
+    def entry(self, name: str) -> ModelSettings:
+        """Return the entry that configures a model, with the name or glob that stands there."""
         exact = (model for model in self.models if model.name == name and not model.is_glob)
         globs = (m for m in self.models if m.is_glob and fnmatchcase(name, m.name))
-        return replace(next(exact, None) or next(globs, None) or self.defaults, name=name)
+        return next(exact, None) or next(globs, None) or self.defaults
 
     @property
     def single_model(self) -> str | None:

@@ -24,7 +24,7 @@ def _multiclass(schema: Schema) -> Shape | None:
     return (BINS, 3) if schema.task == "multiclass" else None
 
 
-@statistic("calibration", rows="labels", shape=_binary, carry=padded)
+@statistic("calibration", rows="labels", shape=_binary, carry=padded, class_axes=(0,))
 def calibration(out: Floats, rows: Labels, schema: Schema) -> None:
     """Add to (true class, bin): count, sum of scores."""
     if rows.value is None or rows.label is None:

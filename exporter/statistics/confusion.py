@@ -18,7 +18,7 @@ def _one(schema: Schema) -> Shape | None:
     return (1,) if schema.classifies else None
 
 
-@statistic("confusion", rows="labels", shape=_cells, carry=padded, lifetime=True)
+@statistic("confusion", rows="labels", shape=_cells, carry=padded, lifetime=True, class_axes=(0, 1))
 def confusion(out: Floats, rows: Labels, schema: Schema) -> None:
     """Count labels: row the true class, column the predicted one."""
     if rows.label is not None and rows.code is not None:

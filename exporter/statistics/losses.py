@@ -23,7 +23,7 @@ def _multiclass(schema: Schema) -> Shape | None:
     return (5,) if schema.task == "multiclass" else None
 
 
-@statistic("probability_losses", rows="labels", shape=_binary, carry=padded)
+@statistic("probability_losses", rows="labels", shape=_binary, carry=padded, class_axes=(0,))
 def probability_losses(out: Floats, rows: Labels, schema: Schema) -> None:
     """Add the losses of a score s by true class; which is positive is decided when reading.
 

@@ -13,7 +13,9 @@ def _classes(schema: Schema) -> Shape | None:
     return (len(schema.classes),) if schema.classifies and schema.classes else None
 
 
-@statistic("predicted", rows="predictions", shape=_classes, carry=padded, lifetime=True)
+@statistic(
+    "predicted", rows="predictions", shape=_classes, carry=padded, lifetime=True, class_axes=(0,)
+)
 def predicted(out: Floats, rows: Predictions, schema: Schema) -> None:
     """Count predictions by class."""
     if rows.code is not None:

@@ -16,19 +16,23 @@ _FIXED = np.array(SCORE_EDGES)
 
 
 def _bins(schema: Schema) -> Shape | None:
-    known = schema.task == "binary" and schema.score_edges is not None
-    return (schema.score_bins,) if known else None
+    known = schema.task == "binary" and schema.score_edges is not None and schema.classes
+    return (len(schema.classes), schema.score_bins) if known else None
 
 
 def _fixed(schema: Schema) -> Shape | None:
     return (len(SCORE_EDGES) + 2,) if schema.task == "binary" else None
 
 
-@statistic("predicted_score_bins", rows="predictions", shape=_bins, carry=same_edges)
+@statistic(
+    "predicted_score_bins", rows="predictions", shape=_bins, carry=same_edges, class_axes=(0,)
+)
 def predicted_score_bins(out: Floats, rows: Predictions, schema: Schema) -> None:
-    """Count the scores of a binary model in the bins of its edges."""
-    if rows.value is not None and schema.score_edges is not None:
-        out += counts(rows.value, schema.score_edges[0])
+    """Count the scores of a binary model: (predicted class, bin)."""
+    if rows.value is None or rows.code is None or schema.score_edges is None:
+        return
+    for code in range(len(out)):
+        out[code] += counts(rows.value[rows.code == code], schema.score_edges[0])
 
 
 @statistic("prediction_score", rows="predictions", shape=_fixed, lifetime=True)

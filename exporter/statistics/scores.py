@@ -41,7 +41,7 @@ def _same_rows(array: Floats, before: Schema, after: Schema, shape: Shape) -> Fl
     return moved
 
 
-@statistic("label_score_bins", rows="labels", shape=_binary, carry=same_edges)
+@statistic("label_score_bins", rows="labels", shape=_binary, carry=same_edges, class_axes=(0,))
 def label_score_bins(out: Floats, rows: Labels, schema: Schema) -> None:
     """Count the scores of a binary model: (true class, bin)."""
     if rows.value is None or rows.label is None or schema.score_edges is None:
@@ -50,7 +50,7 @@ def label_score_bins(out: Floats, rows: Labels, schema: Schema) -> None:
         out[code] += counts(rows.value[rows.label == code], schema.score_edges[0])
 
 
-@statistic("class_score_bins", rows="labels", shape=_multiclass, carry=_same_rows)
+@statistic("class_score_bins", rows="labels", shape=_multiclass, carry=_same_rows, class_axes=(0,))
 def class_score_bins(out: Floats, rows: Labels, schema: Schema) -> None:
     """Count the scores of each class: (class, 0 of its own events and 1 of all events, bin)."""
     if rows.scores is None or rows.label is None or schema.score_edges is None:

@@ -58,7 +58,7 @@ def table(views: list[dict[str, Any]]) -> str:
         if any(key in view["windows"][name]["values"] for view, name, _ in rows)
     ]
     headings = ["model", "version", "task", "window", "predictions", "labels"]
-    headings += [heading for heading, _ in shown] + ["limits"]
+    headings += [heading for heading, _ in shown] + ["limits", "drift"]
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     keys = [key for _, key in shown]
     body = "".join(_row(view, name, keys, first=first) for view, name, first in rows)
@@ -77,6 +77,7 @@ def _row(view: dict[str, Any], name: str, keys: list[str], *, first: bool) -> st
         f"<td>{window['predictions']:,}</td><td>{window['labels']:,}</td>",
         *(_number(window["values"].get(key)) for key in keys),
         _limits(window["decisions"]),
+        _drift(window),
     ]
     return f"<tr{' class=first' if first else ''}>{''.join(cells)}</tr>"
 
@@ -94,6 +95,23 @@ def _limits(decisions: list[dict[str, Any]]) -> str:
     if any(one["breached"] is False for one in decisions):
         return '<td class="held">held</td>'
     return "<td></td>"
+
+
+def _drift(window: dict[str, Any]) -> str:
+    """Show what drifted, and what is missing or outside, at any level."""
+    wrong = [
+        escape(one["feature"] or one["of"])
+        for one in window["drift"]
+        if any(level["detected"] for level in one["levels"].values())
+    ]
+    wrong += [
+        escape(f"{one['feature']} {one['problem']}") for one in window["quality"] if one["detected"]
+    ]
+    if wrong:
+        return f'<td class="breached">{", ".join(wrong)}</td>'
+    if window["drift"] or window["quality"]:
+        return '<td class="held">none</td>'
+    return '<td class="none"></td>'
 
 
 def _broken(decision: dict[str, Any]) -> str:

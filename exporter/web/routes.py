@@ -15,14 +15,9 @@ from exporter import scrape
 from exporter.config import ConfigError
 from exporter.service import Service
 from exporter.web.errors import Refused
-from exporter.web.schemas import (
-    DELETED_RESPONSE,
-    METRICS_RESPONSE,
-    MODEL_RESPONSE,
-    MODELS_RESPONSE,
-    errors,
-)
+from exporter.web.schemas import METRICS_RESPONSE, errors
 from exporter.web.view import model_view
+from exporter.web.view_schemas import DELETED_RESPONSE, MODEL_RESPONSE, MODELS_RESPONSE
 
 Version = Annotated[str | None, Query(description="One version; without it, all of them.")]
 

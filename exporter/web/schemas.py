@@ -79,7 +79,7 @@ _COLUMNS: Final[dict[str, Any]] = {
 _BODY: Final[dict[str, Any]] = {
     "anyOf": [_COLUMNS, EVENT, {"type": "array", "items": EVENT}],
 }
-_REJECTION: Final[dict[str, Any]] = {
+REJECTION: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["index", "field", "error"],
     "properties": {
@@ -91,7 +91,7 @@ _REJECTION: Final[dict[str, Any]] = {
 _COUNTS: Final[dict[str, Any]] = {
     "accepted": {"type": "integer"},
     "duplicates": {"type": "integer"},
-    "rejected": {"type": "array", "items": _REJECTION, "maxItems": MAX_LISTED_REJECTIONS},
+    "rejected": {"type": "array", "items": REJECTION, "maxItems": MAX_LISTED_REJECTIONS},
     "rejected_total": {"type": "integer"},
 }
 _ANSWER: Final = {"type": "object", "required": list(_COUNTS), "properties": _COUNTS}
@@ -122,72 +122,6 @@ METRICS_RESPONSE: Final[dict[int | str, dict[str, Any]]] = {
         }
     }
 }
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    """An object that has all of these."""
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _or_null(kind: str) -> dict[str, Any]:
-    return {"type": [kind, "null"]}
-
-
-_STRINGS: Final = {"type": "array", "items": {"type": "string"}}
-_COUNT: Final = {"type": "integer", "minimum": 0}
-_NUMBER: Final = {"type": "number"}
-_WINDOW: Final = _object(
-    span_seconds={"type": "number", "description": "What it truly spans: at most a pane more."},
-    predictions=_COUNT,
-    labels=_COUNT,
-    values={"type": "object", "description": "Each metric's value, by its name without `model_`."},
-    bounds={
-        "type": "object",
-        "description": "95 % intervals, by metric.",
-        "additionalProperties": _object(lower=_NUMBER, upper=_NUMBER),
-    },
-    decisions={
-        "type": "array",
-        "description": "For each limit: what was decided, and the numbers it rests on.",
-        "items": _object(
-            metric={"type": "string"},
-            bound={"type": "string"},
-            limit=_NUMBER,
-            value=_or_null("number"),
-            events=_COUNT,
-            tail_probability=_or_null("number"),
-            alarm_below=_or_null("number"),
-            breached=_or_null("boolean"),
-        ),
-    },
-)
-_MODEL: Final = _object(
-    model={"type": "string"},
-    version={"type": "string"},
-    team={"type": "string"},
-    task=_or_null("string"),
-    classes=_STRINGS,
-    positive_class=_or_null("string"),
-    threshold=_or_null("number"),
-    features=_STRINGS,
-    last_prediction_timestamp_seconds=_or_null("number"),
-    last_label_timestamp_seconds=_or_null("number"),
-    pending=_object(predictions=_COUNT, labels=_COUNT),
-    reference={"type": "null"},
-    limits={"type": "array", "items": _object(metric={"type": "string"})},
-    windows={"type": "object", "additionalProperties": _WINDOW},
-)
-
-
-def _answers(schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {"application/json": {"schema": schema}}}}
-
-
-MODELS_RESPONSE: Final = _answers(_object(models={"type": "array", "items": _MODEL}))
-MODEL_RESPONSE: Final = _answers(
-    _object(model={"type": "string"}, versions={"type": "array", "items": _MODEL})
-)
-DELETED_RESPONSE: Final = _answers(_object(deleted={**_COUNT, "description": "How many versions."}))
 
 
 def errors(*codes: int) -> dict[int | str, dict[str, Any]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from exporter.bins import FeatureCounts
 from exporter.config import WindowSpec
+from exporter.config.settings import DriftSettings
 from exporter.estimates import Estimate
-from exporter.limits import Decision
 from exporter.model import ModelVersion
 from exporter.models import Models
+from exporter.reference.describe import described
 from exporter.registry import METRICS
+from exporter.showing import shown
+from exporter.web.decisions import window_decisions
 from exporter.window import Window
 
 
@@ -33,20 +37,37 @@ def model_view(models: Models, model: ModelVersion, now: float) -> dict[str, Any
             "predictions": model.owner.pending,
             "labels": models.pending_labels(model),
         },
-        "reference": None,
+        "reference": _reference(model),
         "limits": [
             {"metric": limit.metric, limit.bound: limit.value} for limit in model.settings.limits
         ],
-        "windows": {spec.name: _window(spec, window, model) for spec, window in windows},
+        "deciding": {
+            "series": model.decisions.series,
+            "no_critical_because": model.decisions.caveat,
+        },
+        "windows": {
+            spec.name: _window(spec, window, model, models.settings.drift)
+            for spec, window in windows
+        },
+        "anomalies": {
+            signal: {
+                "value": one.value,
+                "usual": one.usual,
+                "score": one.score,
+                "detected": one.detected,
+            }
+            for signal, one in model.anomalies.decided().items()
+        },
     }
 
 
-def _window(spec: WindowSpec, window: Window, model: ModelVersion) -> dict[str, Any]:
+def _window(
+    spec: WindowSpec, window: Window, model: ModelVersion, drift: DriftSettings
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
     bounds: dict[str, Any] = {}
     for metric in METRICS.values():
-        applies = window.schema.task in metric.tasks
-        if not applies or (spec.seconds is None and metric.on != "labels"):
+        if window.schema.task not in metric.tasks or not shown(metric, spec, drift):
             continue
         value = metric.value(window)
         if isinstance(value, Estimate):
@@ -63,9 +84,34 @@ def _window(spec: WindowSpec, window: Window, model: ModelVersion) -> dict[str, 
         "predictions": window.predictions,
         "labels": window.labels,
         "values": values,
+        "features": {name: _feature(one) for name, one in window.features.items()},
         "bounds": bounds,
-        "decisions": [_decision(one) for one in model.decisions if one.window == spec.name],
+        **window_decisions(model.decisions, spec.name),
     }
+
+
+def _feature(counts: FeatureCounts) -> dict[str, int]:
+    """Tell what was counted of a feature; the rest lies where the reference does."""
+    strange = counts.unseen + counts.mistyped
+    return {
+        "events": int(counts.total),
+        "missing": int(counts.missing),
+        "outside": int(counts.outside - strange),
+        "unseen": int(counts.unseen),
+        "other_type": int(counts.mistyped),
+    }
+
+
+def _reference(model: ModelVersion) -> dict[str, Any] | None:
+    if model.reference is not None:
+        return described(model.reference)
+    if model.first is not None:
+        return {
+            "source": f"first {model.first.wanted} events",
+            "gathered": model.first.rows,
+            "wanted": model.first.wanted,
+        }
+    return None
 
 
 def _nested(values: Mapping[Any, float]) -> dict[str, Any]:
@@ -80,16 +126,3 @@ def _nested(values: Mapping[Any, float]) -> dict[str, Any]:
                 inner = inner.setdefault(name, {})
             inner[last] = value
     return nested
-
-
-def _decision(decision: Decision) -> dict[str, Any]:
-    return {
-        "metric": decision.metric,
-        "bound": decision.bound,
-        "limit": decision.limit,
-        "value": decision.value,
-        "events": decision.n,
-        "tail_probability": decision.tail,
-        "alarm_below": decision.alpha,
-        "breached": decision.breached,
-    }

@@ -74,9 +74,7 @@ def test_each_command_has_help(name: str) -> None:
 
 
 def test_what_belongs_to_later_releases_is_not_offered() -> None:
-    assert "reference" not in command("--help").stdout
     assert "--web.config.file" not in command("serve", "--help").stdout
-    assert command("reference", "build").returncode == 2
     assert command("--web.config.file", "x").returncode == 2
 
 

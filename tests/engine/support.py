@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+from exporter.collectors.decisions import DecisionsCollector
 from exporter.collectors.totals import TotalsCollector
 from exporter.collectors.windows import WindowsCollector
 from exporter.config import JoinSettings, ModelSettings, Settings, WindowSpec
@@ -48,7 +49,8 @@ def version(of, wanted, name="m"):
 def samples(of, now=0.0):
     """All samples about models: name and labels to value."""
     found = {}
-    for collector in (WindowsCollector(of, lambda: now), TotalsCollector(of, lambda: now)):
+    collectors = WindowsCollector(of, lambda: now), TotalsCollector(of, lambda: now)
+    for collector in (*collectors, DecisionsCollector(of)):
         for family in collector.collect():
             for sample in family.samples:
                 key = (sample.name, tuple(sorted(sample.labels.items())))

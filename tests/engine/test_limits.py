@@ -5,8 +5,8 @@ import math
 import pytest
 from scipy import stats
 
+from exporter import limits
 from exporter.config import Limit, WindowSpec
-from exporter.limits import decide
 from tests.engine.support import MINUTE, configured, monitor, only, samples, send, value, version
 
 LIMIT = 0.9
@@ -39,7 +39,7 @@ def test_breached_where_the_exact_tail_says_so_and_not_one_event_before(n):
         answer(fed, right, n - right)
         fed.tick(1.0)
         assert breached(fed, 1.0) == expected
-        (decision,) = only(fed).decisions
+        (decision,) = only(fed).decisions.limits
         assert decision.n == n
         assert decision.alpha == pytest.approx(limit)
         assert decision.tail == pytest.approx(stats.binom.cdf(right, n, LIMIT), rel=1e-9)
@@ -52,7 +52,7 @@ def test_all_decisions_of_a_model_share_the_budget():
     answer(fed, 10, 10)
     send(fed, {"version": "v2", "prediction": "yes"}, {"version": "v3", "prediction": "yes"})
     fed.tick(1.0)
-    alphas = [d.alpha for d in version(fed, "none").decisions]
+    alphas = [d.alpha for d in version(fed, "none").decisions.limits]
     assert alphas == [pytest.approx(allowed(20, 2 * 2 * 3))] * 4
 
 
@@ -110,7 +110,7 @@ def test_limits_of_other_tasks_and_unknown_values_say_nothing():
     fed = monitor(configured(limits=(Limit("mean_absolute_error", "max", 1.0),)))
     answer(fed, 0, 500)
     fed.tick(0.0)
-    assert only(fed).decisions == []
+    assert only(fed).decisions.limits == []
 
 
 def test_new_settings_are_decided_by_at_once():
@@ -138,5 +138,12 @@ def test_a_limit_on_many_metrics_decides_each():
 
 
 def test_drops_need_a_reference():
-    settings = monitor(configured(limits=(Limit("accuracy_ratio", "drop", 0.05),))).settings
-    assert decide([], settings.models[0].limits, 1, settings) == []
+    fed = monitor(configured(limits=(Limit("accuracy_ratio", "drop", 0.05),)))
+    answer(fed, 0, 500)
+    model = only(fed)
+    wanted = limits.tested(model.settings, None)
+    assert [one.metric.key for one in wanted] == ["accuracy_ratio"]
+    for _, window in model.counts.all_windows(0.0):
+        assert limits.decide(window, wanted, None, lambda n: 1e-6) == []
+    fed.tick(0.0)
+    assert model.decisions.limits == []

@@ -1,19 +1,24 @@
-"""A fixed scenario: three models, fixed times, every kind of family.
+"""A fixed scenario: three models, fixed times, every kind of family; with references or without.
 
 Its chance is ``Random.random`` alone, which Python promises to keep as it is.
 """
 
 import json
+from dataclasses import replace
 from random import Random
 
+from exporter.collectors.anomalies import AnomaliesCollector
+from exporter.collectors.decisions import DecisionsCollector
 from exporter.collectors.own import OwnCollector, Requests
 from exporter.collectors.totals import TotalsCollector
 from exporter.collectors.windows import WindowsCollector
 from exporter.config import JoinSettings, Limit, ModelSettings, Settings, WindowSpec
+from exporter.config.settings import DriftSettings
 from exporter.ingest import decode
 from exporter.ingest.columns import check
 from exporter.intake import Moment
 from exporter.monitor import Monitor
+from exporter.reference.build import build
 from exporter.scrape import Scraper
 
 NOW = 1_790_000_130.0
@@ -32,9 +37,23 @@ SETTINGS = Settings(
 )
 
 
+COMPARED = replace(
+    SETTINGS,
+    drift=DriftSettings(windows=("5m",), distances=("psi", "js", "ks", "wasserstein")),
+    models=(
+        *(replace(one, limits=()) for one in SETTINGS.models),
+        ModelSettings(name="animals"),
+    ),
+)
+"""Drift in a window of this scenario's length, and limits that the references give."""
+
+
+def checked(events):
+    return check(decode("application/json", json.dumps(events).encode()))
+
+
 def send(monitor, now, events):
-    columns, rejected = check(decode("application/json", json.dumps(events).encode()))
-    monitor.ingest(columns, rejected, Moment(now, now))
+    monitor.ingest(*checked(events), Moment(now, now))
 
 
 def fraud(rng, number):
@@ -64,10 +83,34 @@ def price(rng):
     return {"model": "price", "version": "v1", "prediction": prediction, "label": truth}
 
 
-def monitor():
-    """All of it has happened by ``NOW``; four predictions expire and one label has no other."""
+def references():
+    """A reference of each model: traffic of the same kind, whose labels came at once."""
+    rng = Random(7)
+    known = {"fraud": [], "animals": [], "price": []}
+    for number in range(1000):
+        event = fraud(rng, number % 120)
+        truth = int(rng.random() < 0.3 + 0.5 * event["score"])
+        known["fraud"].append({**event, "id": number, "label": truth})
+        known["animals"].append(animal(rng))
+        known["price"].append(price(rng))
+    return {
+        name: build(checked(events)[0], COMPARED.for_model(name), independent=True)[0]
+        for name, events in known.items()
+    }
+
+
+def monitor(settings=SETTINGS, compared=None):
+    """All of it has happened by ``NOW``; four predictions expire and one label has no other.
+
+    ``compared`` are references by model, there from the beginning.
+    """
     rng = Random(42)
-    fed = Monitor(SETTINGS)
+    fed = Monitor(settings)
+    fed.models.references.sent = {(name, None): one for name, one in (compared or {}).items()}
+    if compared:  # drift is decided from 200 events on
+        early = [{**fraud(rng, number % 9), "id": 1000 + number} for number in range(150)]
+        rest = [one(rng) for _ in range(150) for one in (animal, price)]
+        send(fed, NOW - 130, [*early, *rest])
     for number in range(120):
         now = NOW - 130 + number
         event = fraud(rng, number)
@@ -94,6 +137,8 @@ def scraper(fed, *more, max_series=20_000):
     collectors = [
         WindowsCollector(fed, lambda: NOW),
         TotalsCollector(fed, lambda: NOW),
+        AnomaliesCollector(fed),
+        DecisionsCollector(fed),
         *more,
         OwnCollector(fed, Requests()),
     ]

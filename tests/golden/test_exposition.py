@@ -1,4 +1,4 @@
-"""The whole exposition of a fixed scenario, as Prometheus sees it.
+"""The whole exposition of a fixed scenario, as Prometheus sees it, with references and without.
 
 After a change that is meant, write it anew: ``python -m tests.golden.test_exposition``.
 """
@@ -20,13 +20,19 @@ from exporter.scrape import render
 from tests.golden import scenario
 
 GOLDEN = Path(__file__).with_name("exposition.txt")
+COMPARED = Path(__file__).with_name("exposition_with_references.txt")
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 LIVE = ("process_", "modelmeter_build_info", "modelmeter_scrape_collector_duration_seconds")
 """What differs from run to run."""
+RESTS_ON_A_REFERENCE = (
+    "^model_(feature|label|prediction)_.*(psi|distance|statistic|drift|quality)"
+    "|^model_feature_(missing_ratio|outside|unseen)|^model_(estimated|monitored_features|drifted_features|metric_reference)"
+)
 
 
-def exposition(accept=""):
-    scraper, _ = scenario.scraper(scenario.monitor())
+def exposition(accept="", *, compared=False):
+    known = (scenario.COMPARED, scenario.references()) if compared else ()
+    scraper, _ = scenario.scraper(scenario.monitor(*known))
     return render(scraper.collect(), accept, "")[0].decode()
 
 
@@ -45,12 +51,30 @@ def stable(text):
 
 
 @pytest.fixture(scope="module")
-def text():
+def alone():
     return exposition()
 
 
-def test_the_exposition_is_the_golden_one(text):
-    found, wanted = stable(text).splitlines(), GOLDEN.read_text().splitlines()
+@pytest.fixture(scope="module")
+def with_references():
+    return exposition(compared=True)
+
+
+@pytest.fixture(params=["alone", "with_references"])
+def text(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_the_exposition_is_the_golden_one(alone):
+    same(alone, GOLDEN)
+
+
+def test_the_exposition_with_references_is_the_golden_one(with_references):
+    same(with_references, COMPARED)
+
+
+def same(text, golden):
+    found, wanted = stable(text).splitlines(), golden.read_text().splitlines()
     assert [line.rpartition(" ")[0] for line in found] == [
         line.rpartition(" ")[0] for line in wanted
     ]
@@ -62,15 +86,24 @@ def test_the_exposition_is_the_golden_one(text):
             assert value == pytest.approx(expected, rel=1e-7, abs=1e-12), one
 
 
-def test_every_family_of_the_registry_is_in_it(text):
-    told = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
-    assert set(METRICS) | set(TOTALS) <= told
+def told(text):
+    return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+
+
+def test_every_family_of_the_registry_is_in_it(with_references):
+    assert set(METRICS) | set(TOTALS) <= told(with_references)
+
+
+def test_what_needs_no_reference_is_there_without_one(alone, with_references):
     for name in ("model_info", "model_metric_confidence_bound", "model_metric_limit",
                  "model_metric_limit_breached", "model_labels_orphaned_total",
                  "model_predictions_expired_total", "model_events_duplicate_total",
                  "model_last_label_timestamp_seconds", "modelmeter_events_rejected_total",
                  "modelmeter_series"):  # fmt: skip
-        assert name in told
+        assert name in told(alone)
+    more = told(with_references) - told(alone)
+    assert all(re.search(RESTS_ON_A_REFERENCE, name) for name in more), more
+    assert not [name for name in told(alone) if re.search(RESTS_ON_A_REFERENCE, name)]
 
 
 def test_promtool_has_nothing_to_say(text):
@@ -97,9 +130,10 @@ def read(families):
     }
 
 
-def test_both_formats_say_the_same(text):
-    one = read(parse_text(text))
-    other = read(parse_openmetrics(exposition(OPENMETRICS)))
+@pytest.mark.parametrize("compared", [False, True])
+def test_both_formats_say_the_same(compared):
+    one = read(parse_text(exposition(compared=compared)))
+    other = read(parse_openmetrics(exposition(OPENMETRICS, compared=compared)))
     assert one == other
     assert len(one) > 300
     assert not any(math.isnan(value) for value in one.values())
@@ -129,3 +163,4 @@ def test_every_series_about_a_model_names_it_and_windows_theirs(text):
 if __name__ == "__main__":
     discover()
     GOLDEN.write_text(stable(exposition()))
+    COMPARED.write_text(stable(exposition(compared=True)))

@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from exporter.bins import FeatureBins
 from exporter.edges import class_edges, score_edges
 from exporter.rows import ABSENT, Labels, Predictions
 from exporter.schema import Schema
@@ -19,15 +20,40 @@ def schema(rng, task):
         edges = score_edges(rng.beta(2, 3, 300), 0.5)
     if task == "multiclass" and rng.random() < 0.8:
         edges = class_edges(rng.dirichlet(np.ones(known), 300))
+    features = tuple(f"f{number}" for number in range(rng.integers(0, 4)))
+    calibration = None
+    if edges is not None and rng.random() < 0.8:
+        calibration = np.sort(rng.random((len(edges), edges.shape[1] + 1)))
+        calibration[1:][rng.random(len(edges) - 1) < 0.2] = np.nan
     return Schema(
         task,
         tuple(f"c{code}" for code in range(known)),
         positive="c1",
-        features=tuple(f"f{number}" for number in range(rng.integers(0, 4))),
+        features=features,
+        bins=tuple(bins(rng, name) for name in features if rng.random() < 0.8),
         center=float(rng.normal(0, 100)),
         label_center=float(rng.normal(0, 100)),
         score_edges=edges,
+        calibration=calibration,
+        outputs=_numbers(rng, "prediction") if task == "regression" else None,
+        targets=_numbers(rng, "label") if task == "regression" else None,
     )
+
+
+def _numbers(rng, name):
+    """Bins of a regression's numbers, where a reference tells."""
+    edges = np.unique(rng.normal(50, 100, 5))
+    return FeatureBins(name, "numeric", edges=edges) if rng.random() < 0.8 else None
+
+
+def bins(rng, name):
+    """Bins of one feature, of any kind."""
+    kind = rng.choice(["numeric", "categorical", "identifier"])
+    if kind == "numeric":
+        return FeatureBins(name, kind, edges=np.unique(rng.normal(1, 1, 5)))
+    if kind == "categorical":
+        return FeatureBins(name, kind, categories=("x", "2"), rest=bool(rng.random() < 0.5))
+    return FeatureBins(name, kind)
 
 
 def predictions(rng, schema, size):

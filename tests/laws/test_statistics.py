@@ -84,7 +84,8 @@ def complete(rng, task):
     return next(
         one
         for one in (schema(rng, task) for _ in range(1000))
-        if one.features and (task == "regression" or one.score_edges is not None)
+        if any(bins.kind == "numeric" for bins in one.bins)
+        and (one.calibration is not None if task != "regression" else one.outputs and one.targets)
     )
 
 
@@ -183,6 +184,7 @@ def test_new_edges_drop_histograms_alone(task, seed, size):
     first, second = layout(before), layout(after)
     carried, expected = first.carry(first.fold(*rows), second), second.fold(*rows)
     histograms = {"label_score_bins", "class_score_bins", "predicted_score_bins"}
+    histograms |= {"expected_classes", "expected_class_bins", "expected_correct"}
     for name in second.places:
         found, wanted = second.view(carried, name), second.view(expected, name)
         if name in histograms:

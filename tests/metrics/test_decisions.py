@@ -7,6 +7,7 @@ from exporter.decisions import alpha, breached, limit_metrics
 from exporter.estimates import Estimate, Mean, Normal, Proportion
 from exporter.registry import METRICS
 from tests.metrics.build import binary, multiclass, regression
+from tests.metrics.test_estimated import counted, learned
 
 
 def test_budget_is_half_an_alarm_a_month():
@@ -49,6 +50,7 @@ def test_limits_are_tested_where_certainty_is_known():
     label, score = rng.integers(0, 2, 300), rng.random(300)
     windows = [
         binary(label, score),
+        counted(learned(label, score), label, score, label),
         multiclass(label, np.column_stack([1 - score, score])),
         regression(score, score + 0.1),
     ]

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from exporter.anomalies.minutes import Minute
+from exporter.anomalies.series import LEARNING
 from exporter.collectors.process import ModelServerCollector
 from exporter.config import Limit, ModelSettings, Settings
-from exporter.config.settings import ModelServerSettings
+from exporter.config.keys import DISTANCES
+from exporter.config.settings import DriftSettings, ModelServerSettings
+from exporter.ingest.columns import check
+from exporter.reference.build import build
 from exporter.registry import METRICS, TOTALS
 from exporter.service import Clock, Service
 
@@ -74,30 +79,49 @@ def test_windows_of_n_labels_show_what_labels_tell():
     assert METRICS["model_latency_quantile_seconds"].on == "predictions"
 
 
+def adopt(service, name, events):
+    """Let a model have a reference made of events."""
+    columns, _ = check(service.read("application/json", json.dumps(events).encode(), None))
+    settings = service.settings.for_model(name)
+    reference, _ = build(columns, settings)
+    service.monitor.models.find(name, "none", 1000.0).adopt(reference, 1000.0)
+
+
 def told():
     """A service that was told of all that it can show."""
     limited = ModelSettings(name="binary", limits=(Limit("accuracy_ratio", "min", 0.5),))
     service = Service(
-        Settings(models=(limited,)),
+        Settings(models=(limited,), drift=DriftSettings(distances=DISTANCES)),
         Clock(lambda: 1000.0, lambda: 1.79e9),
         more_collectors=[ModelServerCollector(ModelServerSettings(pid=os.getpid()))],
     )
-    common = {"latency_seconds": 0.1, "features": {"a": 1.0}}
+    common = {"latency_seconds": 0.1}
     outputs = {
         "binary": [({"score": 0.9}, 1), ({"score": 0.2}, 0)],
         "multiclass": [({"scores": {"a": 0.2, "b": 0.8}}, "b"), ({"scores": {"a": 1}}, "a")],
         "regression": [({"prediction": 1.5}, 2.5), ({"prediction": 3.5}, 1.0)],
     }
     events = [
-        {"model": model, "id": number, **output, **common, "label": label}
+        {
+            "model": model,
+            "id": number,
+            **output,
+            **common,
+            "label": label,
+            "features": {"a": number / 7, "b": "x"},
+        }
         for model, pairs in outputs.items()
-        for number, (output, label) in enumerate(pairs * 50)
+        for number, (output, label) in enumerate(pairs * 120)
     ]
     body = json.dumps(events).encode()
+    for name in outputs:
+        adopt(service, name, [event for event in events if event["model"] == name])
     with service.monitor.lock:
         (outcome,) = service.count([service.read("application/json", body, None)])
     assert not outcome.rejected
     service.monitor.tick(service.clock.monotonic())
+    (model,) = service.monitor.models.versions("binary")
+    model.anomalies.take(Minute(n, {"request_rate": 1.0}) for n in range(LEARNING + 1))
     return service
 
 

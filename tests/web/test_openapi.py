@@ -6,6 +6,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from exporter.config import Settings
+from tests.web.support import running, until
+
 ROUTES = {
     ("/metrics", "get"),
     ("/-/healthy", "get"),
@@ -15,6 +18,9 @@ ROUTES = {
     ("/v1/models", "get"),
     ("/v1/models/{model}", "get"),
     ("/v1/models/{model}", "delete"),
+    ("/v1/reference", "get"),
+    ("/v1/reference", "put"),
+    ("/v1/reference", "delete"),
 }
 
 
@@ -64,6 +70,54 @@ def test_what_is_answered_is_what_it_says(served, document) -> None:
     assert {str(answer.status) for _, _, answer in answers} == {
         "200", "400", "404", "413", "415", "422"
     }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def often():
+    """A server that decides every tick."""
+    with running(Settings(decision_interval=0.1)) as client:
+        yield client
+
+
+def decided(answer):
+    """The answer, once there are decisions of drift in it."""
+    return answer if answer.json()["versions"][0]["windows"]["1h"]["drift"] else None
+
+
+def test_what_is_answered_about_references_is_what_it_says(often, document) -> None:
+    served = often
+
+    def events(count):
+        for i in range(count):
+            known = {"number": i % 50, "name": "ab"[i % 2], "new": None}
+            yield {"model": "compared", "score": i % 9 / 9, "label": i % 2, "features": known}
+
+    path = "/v1/reference"
+    about = f"{path}?model=compared"
+    timed = [{**one, "ts": 1.7e9 + i} for i, one in enumerate(events(2000))]
+    recorded = json.dumps(timed).encode()
+    answers = [
+        (path, "put", served.request("PUT", about, recorded, {"content-type": "application/json"})),
+        (path, "put", served.request("PUT", about, b"[", {"content-type": "application/json"})),
+        (path, "put", served.request("PUT", about, b"[]", {"content-type": "application/json"})),
+        (path, "put", served.request("PUT", about, b"", {"content-type": "text/plain"})),
+        (path, "get", served.get(about)),
+        (path, "get", served.get(f"{path}?model=nobody")),
+    ]
+    assert served.post(list(events(500))).status == 200
+    shown = until(lambda: decided(served.get("/v1/models/compared")), "decisions")
+    answers += [
+        (MODEL, "get", shown),
+        (path, "delete", served.request("DELETE", about)),
+        (path, "delete", served.request("DELETE", about)),
+    ]
+    for where, method, answer in answers:
+        told = document["paths"][where][method]["responses"][str(answer.status)]
+        schema = told["content"]["application/json"]["schema"]
+        Draft202012Validator(schema).validate(answer.json())
+    assert [answer.status for _, _, answer in answers] == [
+        200, 400, 422, 415, 200, 404, 200, 200, 404
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ OURS = {
     "/v1/events": ("POST",),
     "/v1/models": ("GET", "HEAD"),
     "/v1/models/team/fraud:2": ("DELETE", "GET", "HEAD"),
+    "/v1/reference": ("DELETE", "GET", "HEAD", "PUT"),
     "/docs": ("GET", "HEAD"),
     "/openapi.json": ("GET", "HEAD"),
 }
@@ -39,7 +40,7 @@ def test_head_is_get_without_the_body(served, path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/nothing", "/v1", "/v1/reference?model=m", "/v1/models/nobody", "/v1/models/", "//metrics"]
+    ["/nothing", "/v1", "/v1/references", "/v1/models/nobody", "/v1/models/", "//metrics"]
     + [f"{path}/" for path in OURS if path not in ("/", "/v1/models/team/fraud:2")],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])

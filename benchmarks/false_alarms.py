@@ -1,0 +1,257 @@
+"""How often the project's rule alarms without a reason, and how soon with one.
+
+    python -m benchmarks.false_alarms            # 20 months at each rate: about an hour
+    python -m benchmarks.false_alarms --short    # 2 months at 5 and 50 events a minute
+
+Streams go through the project's own counts, panes and decisions, on a clock of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import cache
+
+from scipy import special
+
+from benchmarks.rules import CUSTOMARY_WINDOW, Episodes, alarming, customary
+from benchmarks.streams import MINUTES_A_DAY, Stream, batches, reference_columns
+from exporter.config import ModelSettings, Settings, WindowSpec
+from exporter.config.settings import DriftSettings
+from exporter.counts import Counts
+from exporter.deciding import Decisions, decide
+from exporter.reference.build import build
+from exporter.reference.reference import Reference
+from exporter.registry import discover
+from exporter.window import Window
+
+WINDOWS = (WindowSpec("5m", 300.0), WindowSpec("1h", 3600.0), WindowSpec("24h", 86_400.0))
+MODEL = ModelSettings(name="m", task="binary", positive_class="1")
+MONTH_DAYS = 30
+REFERENCE_DAYS = 14
+RATES = (5, 50, 500)
+REFERENCES = (10_000, 100_000)
+RULES = ("critical", "warning", "PSI > 0.2", "mean + 3 sd", "p < .05")
+SHIFTS = {0.117: 0.342, 0.238: 0.488, 0.926: 0.962}
+"""PSI of a shifted normal variable, and the shift in standard deviations: its square root."""
+MEASURED_BEFORE = {
+    (5, 0.117): 280, (50, 0.117): 37, (500, 0.117): 4,
+    (5, 0.238): 55, (50, 0.238): 5, (500, 0.238): 3,
+    (5, 0.926): 25, (50, 0.926): 2, (500, 0.926): 1,
+}  # fmt: skip
+"""Minutes to a critical decision that a prototype of the rule needed."""
+RUN_IN = 1440
+LONGEST = 1440
+"""Minutes before and after a change."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One stretch of a stream without drift."""
+
+    rate: int
+    dependent: bool
+    rows: int
+    seed: int
+    days: int = MONTH_DAYS
+    interval: int = 1
+    """Minutes between decisions; events are folded as often."""
+
+
+def settings(interval: int = 1) -> Settings:
+    """Return the settings of the simulation: all defaults, but drift in all three windows."""
+    drift = DriftSettings(windows=tuple(spec.name for spec in WINDOWS))
+    return Settings(windows=WINDOWS, drift=drift, decision_interval=60.0 * interval)
+
+
+@cache
+def reference(rows: int, dependent: bool, seed: int) -> Reference:
+    """Return a reference of the two weeks before the stream."""
+    columns = reference_columns(seed, rows, REFERENCE_DAYS, dependent)
+    return build(columns, MODEL)[0]
+
+
+class Replay:
+    """A model version's counts on a clock of whole minutes, and the decisions about it."""
+
+    def __init__(self, known: Reference, interval: int = 1) -> None:
+        self.reference = known
+        self.settings = settings(interval)
+        self.interval = interval
+        schema = known.adopted_by(None)
+        self.counts = Counts(schema, WINDOWS, 0.0)
+        self.counts.adopt(known, schema, 0.0)
+        self.minute = 0
+
+    def play(self, stream: Stream, minutes: int) -> Iterator[tuple[Decisions, list[Window]]]:
+        """Feed minutes of a stream; yield what is decided, and about which windows."""
+        positive = self.counts.schema.codes["1"]
+        step = self.interval
+        chunk = step * max(1, min(MINUTES_A_DAY, 200_000 // int(stream.rate)) // step)
+        done = 0
+        while done < minutes:
+            size = min(chunk, minutes - done)
+            for predictions, labels in batches(stream, self.minute, size, step, positive):
+                now = self.minute * 60.0
+                if predictions is not None:
+                    self.counts.add(predictions, labels, now)
+                self.counts.flush(now)
+                self.minute += step
+                yield self._decide(self.minute * 60.0 - 0.1)
+            done += size
+
+    def _decide(self, now: float) -> tuple[Decisions, list[Window]]:
+        windows = list(self.counts.all_windows(now))
+        found = decide(windows, MODEL, self.reference, 1, self.settings)
+        return found, [window for _, window in windows]
+
+
+def quiet(case: Case) -> tuple[Case, Counter]:
+    """Return the episodes of each rule in a stretch of a stream without drift."""
+    discover()
+    seed = case.seed * 1000
+    replay = Replay(reference(case.rows, case.dependent, seed), case.interval)
+    stream = Stream(seed + 1, case.rate, case.dependent)
+    episodes = Episodes()
+    for decisions, windows in replay.play(stream, case.days * MINUTES_A_DAY):
+        for level in ("critical", "warning"):
+            episodes.see(level, alarming(decisions, level))
+        shown = next(one for one in windows if one.name == CUSTOMARY_WINDOW)
+        for rule, features in customary(shown).items():
+            episodes.see(rule, features)
+    return case, episodes.begun
+
+
+def delay(rate: int, shift: float, seed: int) -> int | None:
+    """Return the minutes from a shift of one feature to the critical decision that names it."""
+    discover()
+    known = replace(reference(100_000, False, seed), variability={}, independent=True)
+    replay = Replay(known)
+    stream = Stream(seed + 1, rate, False)
+    for _ in replay.play(stream, RUN_IN):
+        pass
+    stream.shift = shift
+    for minute, (decisions, _) in enumerate(replay.play(stream, LONGEST), 1):
+        if any(
+            one[3] == "number_5" for one in alarming(decisions, "critical") if one[0] == "drift"
+        ):
+            return minute
+    return None
+
+
+def upper_bound(episodes: int, months: float) -> float:
+    """Return the exact one-sided 95 % upper bound of a Poisson rate (Garwood 1936)."""
+    return float(special.gammainccinv(episodes + 1, 0.05)) / months
+
+
+def cases(months: int, rates: Sequence[int], interval: int = 1) -> list[Case]:
+    """Return ``months`` at each rate, evenly over references and kinds of stream."""
+    kinds = [(dependent, rows) for dependent in (False, True) for rows in REFERENCES]
+    return [
+        Case(rate, *kinds[i % len(kinds)], seed=1 + i, interval=interval)
+        for rate in rates
+        for i in range(months)
+    ]
+
+
+def table(done: Iterable[tuple[Case, Counter]]) -> list[str]:
+    """Return the lines of a table: episodes a model-month by rule."""
+    groups: dict[tuple, list[tuple[Case, Counter]]] = {}
+    for case, begun in done:
+        for key in ((case.rate, case.dependent, case.rows), (case.rate, None, 0)):
+            groups.setdefault(key, []).append((case, begun))
+    head = "events a minute | stream | reference | months | critical | 95 % bound | " + " | ".join(
+        RULES[1:]
+    )
+    lines = [f"| {head} |", "|" + " --- |" * (head.count("|") + 1)]
+    for (rate, dependent, rows), runs in sorted(groups.items(), key=str):
+        months = sum(case.days for case, _ in runs) / MONTH_DAYS
+        counts = Counter()
+        for _, begun in runs:
+            counts.update(begun)
+        kind = "all" if dependent is None else "dependent" if dependent else "independent"
+        cells = [rate, kind, rows or "all", f"{months:g}", f"{counts['critical'] / months:.2g}"]
+        cells.append(f"{upper_bound(counts['critical'], months):.2f}")
+        cells += [f"{counts[rule] / months:.3g}" for rule in RULES[1:]]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return lines
+
+
+def run(jobs: Sequence[tuple[Callable, tuple]], workers: int, label: str) -> list:
+    """Return the results of jobs, with a progress bar."""
+    started, found = time.monotonic(), []
+    with ProcessPoolExecutor(workers) as pool:
+        waiting = [pool.submit(function, *arguments) for function, arguments in jobs]
+        for number, future in enumerate(as_completed(waiting), 1):
+            found.append(future.result())
+            _progress(label, number, len(jobs), time.monotonic() - started)
+    return found
+
+
+def _progress(label: str, done: int, of: int, seconds: float) -> None:
+    left = seconds / done * (of - done)
+    if sys.stderr.isatty():
+        bar = "#" * (30 * done // of)
+        end = "\n" if done == of else ""
+        text = f"\r{label} [{bar:30}] {done}/{of}, {left / 60:.0f} min left "
+        print(text, end=end, file=sys.stderr, flush=True)
+    else:
+        print(f"{label}: {done}/{of} after {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def _delays(repeats: int, rates: Sequence[int], workers: int) -> list[str]:
+    wanted = [
+        (rate, psi, shift, seed)
+        for rate in rates
+        for psi, shift in SHIFTS.items()
+        for seed in range(repeats)
+    ]
+    jobs = [(_delay, one) for one in wanted]
+    found: dict[tuple[int, float], list[float]] = {}
+    for rate, psi, minutes in run(jobs, workers, "delays"):
+        found.setdefault((rate, psi), []).append(float("inf") if minutes is None else minutes)
+    lines = ["| PSI | events a minute | median delay, minutes | prototype |", "|" + " --- |" * 4]
+    for (rate, psi), minutes in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
+        before = MEASURED_BEFORE[rate, psi]
+        lines.append(f"| {psi} | {rate} | {statistics.median(minutes):g} | {before} |")
+    return lines
+
+
+def _delay(rate: int, psi: float, shift: float, seed: int) -> tuple[int, float, int | None]:
+    return rate, psi, delay(rate, shift, 500 + seed)
+
+
+def main() -> int:
+    """Measure and print; the status is 1 if the promise was not kept."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--months", type=int, default=20, help="at each rate (20)")
+    parser.add_argument("--rates", type=int, nargs="+", default=list(RATES))
+    parser.add_argument("--short", action="store_true", help="2 months at 5 and 50 a minute")
+    parser.add_argument("--repeats", type=int, default=5, help="of each change (5)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    if options.short:
+        options.months, options.rates, options.repeats = 2, [5, 50], 3
+    wanted = [(quiet, (case,)) for case in cases(options.months, options.rates)]
+    done = run(wanted, options.workers, "months")
+    print("\n".join(table(done)))
+    print("\n".join(_delays(options.repeats, options.rates, options.workers)))
+    kept = all(
+        upper_bound(
+            sum(begun["critical"] for case, begun in done if case.rate == rate), options.months
+        )
+        < 1
+        for rate in options.rates
+    )
+    return 0 if kept or options.months < 20 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

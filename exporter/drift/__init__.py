@@ -1,0 +1,1 @@
+"""Telling live traffic from its reference."""

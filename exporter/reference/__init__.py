@@ -1,0 +1,1 @@
+"""References: what a model's inputs, outputs and quality were when all was well."""

@@ -1,0 +1,254 @@
+"""A reference from events: their schema, and their summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from exporter.bins import MAX_CATEGORIES, FeatureBins, FeatureKind
+from exporter.config import ModelSettings
+from exporter.encode import Encoder
+from exporter.events import FieldError, class_name
+from exporter.features import feature_columns, feature_names
+from exporter.ingest.columns import Columns
+from exporter.layout import Layout
+from exporter.reference.calibration import calibrated
+from exporter.reference.reference import FeatureSummary, Reference
+from exporter.reference.variability import variability
+from exporter.registry import STATISTICS, Floats
+from exporter.rows import ABSENT, Labels, Predictions
+from exporter.start import fitted
+from exporter.statistics.feature_bins import LARGEST
+
+QUANTILE_BINS: Final = 40
+EVEN_EDGES: Final = 32
+"""Edges evenly over the usual range: live values may lie where the reference has few."""
+TAIL_EDGES: Final = 4
+"""Further quantiles at each end, each halving what is left."""
+USUAL: Final = (0.0005, 0.9995)
+"""Quantiles of the reference that bound the usual range."""
+FEW_INTEGERS: Final = 10
+"""A feature of at most so many distinct integers, and no other numbers, has categories."""
+DISTINCT_FROM: Final = 100
+"""With fewer values than this a feature is not taken for an identifier."""
+
+_FEW_CLASSES: Final = 1000
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, and how many of how many steps are."""
+
+
+def build(
+    columns: Columns,
+    settings: ModelSettings,
+    *,
+    source: str = "",
+    independent: bool = False,
+    progress: Progress = lambda what, done, steps: None,
+) -> tuple[Reference, list[FeatureSummary]]:
+    """Return the reference that checked events make, and what was found of each feature.
+
+    Raises :class:`FieldError` when they hold no prediction, or contradict each other's task.
+    """
+    encoder = Encoder(settings)
+    encoder.learn_task(columns)
+    if encoder.schema is None:
+        raise FieldError("prediction", "a reference needs events with predictions")
+    _learn_classes(encoder, columns)
+    faults = encoder.faults(columns)
+    kept = columns.predicts.copy()
+    kept[list(faults)] = False
+    if not kept.all():
+        columns = columns.take(np.flatnonzero(kept).tolist())
+    encoder.add_features(sorted(feature_names(columns.features)))
+    names = encoder.schema.features
+    table = feature_columns(columns.features, names, len(columns)) or {}
+    found = []
+    bins = []
+    for step, name in enumerate(names):
+        progress(f"feature {name}", step, len(names))
+        one, summary = feature(name, table[name], settings)
+        bins.append(one)
+        found.append(summary)
+    predictions, labels = rows(encoder, columns, table)
+    assert encoder.schema is not None
+    schema = replace(
+        fitted(encoder.schema, predictions, labels),
+        bins=tuple(bins),
+        outputs=_value_bins("prediction", encoder, predictions.value),
+        targets=_value_bins("label", encoder, labels.truth if labels is not None else None),
+    )
+    schema = calibrated(schema, labels)
+    vector = Layout(schema, STATISTICS.values()).fold(predictions, labels)
+    reference = Reference(
+        schema,
+        vector,
+        rows=predictions.size,
+        labels=labels.size if labels is not None else 0,
+        covers=_covers(columns.ts),
+        independent=independent,
+        source=source,
+        found=tuple(found),
+    )
+    measured = variability(reference, predictions, labels, columns.ts, _labelled(columns), progress)
+    return replace(reference, variability=measured), found
+
+
+def rows(
+    encoder: Encoder, columns: Columns, table: Mapping[str, Any]
+) -> tuple[Predictions, Labels | None]:
+    """Return checked events as rows; those with a label are joined already."""
+    encoded = encoder.predictions(columns)
+    predictions = Predictions(
+        size=len(columns),
+        code=encoded.code,
+        value=encoded.value,
+        scores=encoded.scores,
+        latency=columns.latency,
+        features=table or None,
+    )
+    where = _labelled(columns)
+    if not len(where) or columns.label is None:
+        return predictions, None
+    part = encoded if len(where) == len(columns) else encoded.take(where.tolist())
+    values = [value for value in columns.label if value is not None]
+    label, truth, _ = encoder.labels(values)
+    joined = Labels(
+        size=len(where),
+        code=part.code,
+        label=label,
+        correct=None if label is None or part.code is None else part.code == label,
+        value=part.value,
+        truth=truth,
+        scores=part.scores,
+    )
+    return predictions, joined
+
+
+def feature(
+    name: str, column: Sequence[Any], settings: ModelSettings
+) -> tuple[FeatureBins, FeatureSummary]:
+    """Return the bins of one feature and what was found of it."""
+    if isinstance(column, list) and ABSENT in column:
+        column = [value for value in column if value is not ABSENT]
+    texts: Counter[str] = Counter()
+    numbers = _as_numbers(column)
+    configured = settings.features.get(name)
+    if numbers is not None:
+        known = np.sort(numbers[np.isfinite(numbers)])
+        distinct = int((np.diff(known) != 0).sum()) + 1 if len(known) else 0
+        few = distinct <= FEW_INTEGERS and bool((known == np.floor(known)).all())
+        kind: FeatureKind = "categorical" if few else "numeric"
+        chosen = f"{distinct} distinct integers" if few else "numbers"
+        values = len(known)
+    else:
+        texts = _categories(column)
+        values, distinct = texts.total(), len(texts)
+        unique = values >= DISTINCT_FROM and distinct > values / 2
+        kind = "identifier" if unique else "categorical"
+        chosen = "more than half of the values are distinct" if unique else "strings"
+    if configured is not None:
+        kind, chosen = configured.kind, "configured"
+    if kind == "numeric" and numbers is not None:
+        bins = numeric_bins(name, known)
+        low, high = (float(known[0]), float(known[-1])) if len(known) else (None, None)
+    elif kind == "numeric":
+        raise FieldError(f"features.{name}", "is configured as numeric, but holds other values")
+    else:
+        low = high = None
+        bins = FeatureBins(name, kind)
+        if kind == "categorical":
+            bins = category_bins(name, texts or _categories(column))
+    summary = FeatureSummary(name, kind, chosen, values, len(column) - values, distinct, low, high)
+    return bins, summary
+
+
+def numeric_bins(name: str, ordered: Floats) -> FeatureBins:
+    """Return bins for ascending values: at quantiles and evenly; heavy values are alone in theirs.
+
+    Chosen so that the Kolmogorov-Smirnov and Wasserstein distances are near to those of raw values.
+    """
+    if not len(ordered):
+        return FeatureBins(name, "identifier")
+    ordered = np.clip(ordered, -LARGEST, LARGEST)
+    low, high = np.quantile(ordered, USUAL)
+    tail = 0.5 ** np.arange(1, TAIL_EDGES + 1) / QUANTILE_BINS
+    shares = np.concatenate([tail, np.linspace(0, 1, QUANTILE_BINS + 1)[1:-1], 1 - tail])
+    inner = np.quantile(ordered, shares)
+    even = np.linspace(low, high, EVEN_EDGES + 2)[1:-1]
+    values, times = np.unique(ordered, return_counts=True)
+    heavy = values[times * QUANTILE_BINS > len(ordered)]
+    edges = np.concatenate([inner, even, heavy, np.nextafter(heavy, np.inf)])
+    ends = [low, np.nextafter(high, np.inf)]
+    inside = edges[(edges > low) & (edges < ends[1])]
+    edges = np.unique(np.concatenate([inside, ends]))
+    scale = float(np.std(ordered))
+    return FeatureBins(name, "numeric", edges=edges, scale=scale)
+
+
+def _value_bins(name: str, encoder: Encoder, values: Floats | None) -> FeatureBins | None:
+    """Return bins for the numbers of a regression, ``None`` where there are none."""
+    if encoder.task != "regression" or values is None:
+        return None
+    known = np.sort(values[~np.isnan(values)])
+    return numeric_bins(name, known) if len(known) else None
+
+
+def category_bins(name: str, times: Counter[str]) -> FeatureBins:
+    """Return bins for the most frequent categories."""
+    kept = tuple(category for category, _ in times.most_common(MAX_CATEGORIES))
+    return FeatureBins(name, "categorical", categories=kept, rest=len(times) > len(kept))
+
+
+def _categories(column: Any) -> Counter[str]:
+    """Return how often each category stands in a column; what is missing is none."""
+    times: Counter[str] = Counter()
+    values = column.tolist() if isinstance(column, np.ndarray) else column
+    for value, count in Counter(values).items():
+        if value is not None and value == value:
+            times[class_name(value)] += count
+    return times
+
+
+def _learn_classes(encoder: Encoder, columns: Columns) -> None:
+    """Let the encoder see each class once: what it knows already it finds at once."""
+    first: dict[Any, int] = {}
+    for column in (columns.label, columns.prediction):
+        for i, value in enumerate(column or ()):
+            if value not in first and len(first) < _FEW_CLASSES and columns.predicts[i]:
+                first[value] = i
+    if encoder.task == "regression" or not first:
+        return
+    sample = columns.take(sorted(set(first.values())))
+    faults = encoder.faults(sample)
+    sample = sample.take([i for i in range(len(sample)) if i not in faults])
+    if len(sample):
+        encoder.predictions(sample)
+        encoder.labels([value for value in sample.label or () if value is not None])
+
+
+def _as_numbers(column: Any) -> Floats | None:
+    if isinstance(column, np.ndarray):
+        return column.astype(np.float64, copy=False)
+    if not set(map(type, column)) <= {int, float, bool, type(None)}:
+        return None
+    try:
+        return np.array(column, np.float64)
+    except OverflowError:
+        return None
+
+
+def _labelled(columns: Columns) -> Any:
+    if columns.label is None:
+        return np.zeros(0, np.int64)
+    told = (value is not None for value in columns.label)
+    return np.flatnonzero(np.fromiter(told, np.bool_, len(columns)))
+
+
+def _covers(ts: Floats | None) -> float | None:
+    known = ts[~np.isnan(ts)] if ts is not None else np.zeros(0)
+    return float(known.max() - known.min()) if len(known) else None

@@ -1,0 +1,76 @@
+"""The promise, in short: months without drift, and a change that is seen.
+
+``python -m benchmarks.false_alarms`` measures it at length; its table is in docs/decisions.md.
+"""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks.false_alarms import Case, cases, delay, quiet, table, upper_bound
+from benchmarks.rules import Episodes, psi
+from benchmarks.streams import NAMES, Stream
+from exporter.drift.effect import Runs
+
+MONTHS = [
+    Case(5, False, 10_000, seed=1, interval=5),
+    Case(5, True, 100_000, seed=2, interval=5),
+    Case(50, False, 100_000, seed=3, interval=5),
+    Case(50, True, 10_000, seed=4, interval=5),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", MONTHS, ids=str)
+def test_a_month_without_drift_has_no_page(case):
+    _, begun = quiet(case)
+    assert begun["critical"] == 0
+    # Asked the same questions, customary rules cry wolf: the stream is no easy one.
+    assert begun["p < .05"] > 100
+    assert begun["mean + 3 sd"] > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate", "shift", "most"), [(50, 0.488, 60), (500, 0.962, 2)])
+def test_a_change_is_seen(rate, shift, most):
+    assert delay(rate, shift, 7) <= most
+
+
+def test_streams_have_the_stated_spread():
+    still, moving = (Stream(1, 50, dependent).means(0, 14 * 1440) for dependent in (False, True))
+    assert not still.any()
+    assert moving.shape == (14 * 1440, len(NAMES))
+    assert moving.var(axis=0).mean() == pytest.approx(0.5**2 / 2 + 0.2**2, rel=0.1)
+    hours = moving.reshape(14, 1440, -1).mean(axis=0)
+    assert np.ptp(hours, axis=0).mean() == pytest.approx(1.0, rel=0.25)
+
+
+def test_an_alarm_that_lasts_is_one_episode():
+    seen = Episodes()
+    for alarming in ([], ["a"], ["a"], ["a", "b"], [], ["a"]):
+        seen.see("rule", alarming)
+    assert seen.begun["rule"] == 3
+
+
+def test_bound_is_that_of_a_poisson_rate():
+    assert upper_bound(0, 20) == pytest.approx(3 / 20, rel=0.01)
+    for episodes in (0, 1, 7):
+        bound = upper_bound(episodes, 1)
+        assert stats.poisson.cdf(episodes, bound) == pytest.approx(0.05)
+
+
+def test_psi_of_each_run():
+    live, known = np.array([9.5, 19.5, 4.5, 4.5]), np.array([19.5, 9.5, 4.5, 4.5])
+    found = psi(live, known, Runs.of([2, 2], [True, True]))
+    assert found == pytest.approx([(2 / 3 - 1 / 3) * np.log(2) * 2, 0])
+
+
+def test_cases_are_even_and_tabled():
+    every = cases(8, [5, 50])
+    assert len(every) == 16
+    assert {(case.dependent, case.rows) for case in every[:4]} == {
+        (dependent, rows) for dependent in (False, True) for rows in (10_000, 100_000)
+    }
+    lines = table([(case, Episodes().begun) for case in every])
+    assert len(lines) == 2 + 2 * 5
+    assert len({line.count("|") for line in lines}) == 1

@@ -1,0 +1,106 @@
+"""Natural variability of references whose windows differ, or do not."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from exporter.config import ModelSettings
+from exporter.ingest.columns import Columns
+from exporter.reference.build import build
+from exporter.reference.cuts import MOST_WINDOWS, cut
+from exporter.reference.variability import unsure
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+def built(ts, shift, flip=0.1, seed=1, task="binary"):
+    """A reference of one numeric and one categorical feature, moved by ``shift``."""
+    rng = np.random.default_rng(seed)
+    size = len(ts)
+    number = rng.normal(size=size) + shift
+    score = np.clip(rng.random(size) + shift / 10, 0, 1)
+    label = (score >= 0.5) ^ (rng.random(size) < flip)
+    about = Columns(
+        range(size),
+        ["m"] * size,
+        ts=ts,
+        score=score,
+        label=[("0", "1")[int(one)] for one in label],
+        features={"number": number, "letter": ["abc"[int(z > 0) + int(z > 1)] for z in number]},
+        predicts=np.ones(size, bool),
+    )
+    return build(about, ModelSettings(task=task, positive_class="1"))[0]
+
+
+def times(rows, days, seed=2):
+    return np.sort(np.random.default_rng(seed).random(rows)) * days * DAY
+
+
+def test_independent_windows_vary_no_more_than_chance():
+    ts = times(60_000, 14)
+    found = built(ts, np.zeros(len(ts))).variability
+    assert found[HOUR].windows == MOST_WINDOWS
+    assert found[DAY].windows == 14
+    for effect in found[HOUR].effects.values():
+        assert effect < 0.005
+    assert found[HOUR].variances["accuracy_ratio"] < 2e-4
+
+
+def test_windows_that_move_vary_by_as_much():
+    """A mean that moves by s between windows has an effect of about s^2."""
+    ts = times(60_000, 14)
+    hours = (ts // HOUR).astype(int)
+    shift = np.random.default_rng(3).normal(size=hours.max() + 1)[hours] * 0.3
+    found = built(ts, shift).variability
+    assert found[HOUR].effects["feature:number"] == pytest.approx(0.09, rel=0.35)
+    assert found[DAY].effects["feature:number"] < 0.02
+    assert found[HOUR].effects["feature:letter"] > 0.03
+
+
+def test_quality_that_moves_has_a_variance():
+    ts = times(60_000, 14)
+    hours = (ts // HOUR).astype(int)
+    flip = 0.2 + np.random.default_rng(3).normal(size=hours.max() + 1)[hours] * 0.05
+    found = built(ts, np.zeros(len(ts)), flip).variability
+    assert found[HOUR].variances["accuracy_ratio"] == pytest.approx(0.0025, rel=0.35)
+
+
+def test_few_windows_are_made_up_for():
+    for windows in (5, 20, 200):
+        assert unsure(windows) == pytest.approx(windows / stats.chi2.ppf(0.05, windows))
+
+
+def test_windows_are_held_against_the_rest():
+    """Two halves that differ: against the whole, each would seem half as far."""
+    ts = np.linspace(0, 14 * DAY - 1, 20_000)
+    shift = np.where(ts < 7 * DAY, -0.2, 0.2)
+    found = built(ts, shift).variability[7 * DAY]
+    assert found.windows == 2
+    assert found.effects["feature:number"] / unsure(2) == pytest.approx(0.16, rel=0.15)
+
+
+def test_times_say_nothing_when_there_are_none():
+    ts = np.full(2000, np.nan)
+    assert built(ts, 0.0).variability == {}
+
+
+def test_order_does_not_matter():
+    ts = times(5000, 10)
+    shift = np.sin(ts / DAY * 2 * np.pi) / 2
+    places = np.random.default_rng(1).permutation(len(ts))
+    about = cut(ts, ts[0], HOUR), cut(ts[places], ts[0], HOUR)
+    for a, b in zip(about[0].slices(), about[1].slices(), strict=True):
+        assert set(ts[about[0].rows[a]]) == set(ts[places][about[1].rows[b]])
+    assert built(ts, shift).variability[DAY].effects["feature:number"] > 0
+
+
+def test_cuts_are_bounded_whole_windows():
+    ts = times(400_000, 30)
+    found = cut(ts, 0.0, 300.0, most_rows=1000)
+    assert found.windows <= MOST_WINDOWS
+    assert len(found.rows) <= 1000 + MOST_WINDOWS
+    assert found.stride > 1
+    assert cut(np.array([0.0, np.nan]), 0.0, 300.0).windows == 0
+    assert cut(np.zeros(0), 0.0, 300.0).windows == 0
+    assert cut(np.linspace(0, 1000, 200), 0.0, 300.0).windows == 3
+    assert cut(np.linspace(0, 1199, 200), 0.0, 300.0).windows == 4
