@@ -1,0 +1,79 @@
+"""Single values, and columns of numbers: what is told when one is not within its limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.events import MAX_CLASS, OTHER_CLASS, FieldError, Value, kind_of, shown
+
+Floats = NDArray[np.float64]
+
+NUMBERS: Final = frozenset({int, float, type(None)})
+VALUES: Final = frozenset({int, float, bool, str, type(None)})
+LARGEST: Final = float(np.finfo(np.float64).max)
+
+
+def as_numbers(column: Any) -> Floats | None:
+    """Return a column of numbers and nulls with NaN for null; ``None`` if it is not one."""
+    if isinstance(column, np.ndarray):
+        return column if column.dtype == np.float64 else None
+    if not set(map(type, column)) <= NUMBERS:
+        return None
+    try:
+        numbers = np.array(column, np.float64)
+    except OverflowError:
+        return None
+    # A NaN that was sent is a fault, not an absent field.
+    return numbers if np.count_nonzero(np.isnan(numbers)) == column.count(None) else None
+
+
+def within(numbers: Floats, low: float, high: float) -> bool:
+    """Return whether all numbers, but for NaN, lie between ``low`` and ``high``."""
+    return not bool(((numbers < low) | (numbers > high)).any())
+
+
+def number_of(field: str, value: Any) -> float:
+    """Return ``value`` as a number (an integer over all floats as infinity), never NaN."""
+    if type(value) not in (int, float):
+        raise FieldError(field, f"must be a number, got {shown(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if math.isnan(number):
+        raise FieldError(field, "must be a number, got NaN")
+    return number
+
+
+def are_classes(names: Collection[str]) -> bool:
+    """Return whether all of ``names`` may name a class; there is at least one."""
+    lengths = list(map(len, names))
+    return min(lengths) > 0 and max(lengths) <= MAX_CLASS and OTHER_CLASS not in names
+
+
+def class_of(field: str, name: str) -> str:
+    """Return ``name`` if it may name a class, else raise :class:`FieldError`."""
+    if not 0 < len(name) <= MAX_CLASS:
+        raise FieldError(field, f"must be 1-{MAX_CLASS} characters, got {len(name)}")
+    if name == OTHER_CLASS:
+        raise FieldError(field, f"{OTHER_CLASS} is reserved for the classes over the bound")
+    return name
+
+
+def class_or_number(field: str, value: Any) -> Value:
+    """Return a prediction or a label, if it is one, else raise :class:`FieldError`."""
+    if type(value) is str:
+        return class_of(field, value)
+    if type(value) is bool:
+        return value
+    if type(value) not in (int, float):
+        raise FieldError(field, f"must be a string, a boolean or a number, got {kind_of(value)}")
+    if not math.isfinite(number_of(field, value)):
+        raise FieldError(field, f"must be finite, got {shown(value)}")
+    result: Value = value
+    return result
