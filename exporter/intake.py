@@ -171,7 +171,7 @@ class Intake:
         """Ignore repeated predictions, but not a label that comes with one."""
         labels = columns.label
         labelled = [i for i in again if labels is not None and labels[i] is not None]
-        unlabelled = [i for i in again if i not in labelled]
+        unlabelled = [i for i in again if labels is None or labels[i] is None]
         self._repeat(model, [columns.at[i] for i in unlabelled])
         if labelled:
             self._label(model, columns.take(labelled))

@@ -16,8 +16,9 @@ from exporter.collectors.own import OwnCollector, Requests
 from exporter.collectors.totals import TotalsCollector
 from exporter.collectors.windows import WindowsCollector
 from exporter.config import ConfigError, Settings
+from exporter.events import Rejection
 from exporter.ingest import Raw, decode, together
-from exporter.ingest.columns import check
+from exporter.ingest.columns import Columns, check
 from exporter.intake import Moment, Outcome, apart
 from exporter.monitor import Monitor
 from exporter.rate import RateLimit
@@ -26,6 +27,10 @@ from exporter.reference_store import ReferenceStore
 from exporter.scrape import Collector, Scraper
 
 log = logging.getLogger("modelmeter")
+
+
+Checked = tuple[Columns, list[Rejection], list[int]]
+"""Good events of bodies put together, why the others are not, and how many each body held."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +99,22 @@ class Service:
             raw.fields["model"] = [default if name is None else name for name in named]
         return raw
 
-    def count(self, raws: Sequence[Raw]) -> list[Outcome]:
-        """Count the events of bodies that came together; return what became of each.
+    def check(self, raws: Sequence[Raw]) -> list[Checked]:
+        """Return the events of bodies, checked, put together where that can be."""
+        groups = [raws] if all(raw.by_row for raw in raws) else [[raw] for raw in raws]
+        return [(*check(together(group)), [raw.size for raw in group]) for group in groups]
+
+    def count(self, groups: Sequence[Checked]) -> list[Outcome]:
+        """Count the events of checked bodies; return what became of each body.
 
         Whoever calls this holds the monitor's lock.
         """
         at = self.clock.moment()
-        if not all(raw.by_row for raw in raws):
-            return [self.monitor.ingest(*check(raw), at) for raw in raws]
-        outcome = self.monitor.ingest(*check(together(raws)), at)
-        return apart(outcome, [raw.size for raw in raws])
+        return [
+            outcome
+            for columns, rejected, sizes in groups
+            for outcome in apart(self.monitor.ingest(columns, rejected, at), sizes)
+        ]
 
     def reload(self) -> None:
         """Read the settings anew; raises ``ConfigError`` and keeps the old ones if they are bad."""

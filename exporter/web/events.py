@@ -156,9 +156,11 @@ class EventsRoute:
     ) -> tuple[int, bytes]:
         limit = self._service.settings.max_body_bytes
         plain = bodies.gunzip(body, limit) if zipped else body
-        raw = self._read(media_type, plain, model)
+        # Checked before the lock is taken: a body full of faults must not hold up a scrape.
+        checked = self._service.check([self._read(media_type, plain, model)])
         with self._service.monitor.lock:
-            return _told(self._service.count([raw])[0])
+            outcome = self._service.count(checked)[0]
+        return _told(outcome)
 
     def _read(self, media_type: str, body: bytes, model: str | None) -> Raw:
         try:
@@ -177,7 +179,7 @@ class EventsRoute:
 def _outcomes(service: Service, batch: Batch) -> Counted:
     """Return what became of each body, or why none of them could be counted."""
     try:
-        return service.count([raw for raw, _ in batch])
+        return service.count(service.check([raw for raw, _ in batch]))
     except Exception as error:
         return error
 

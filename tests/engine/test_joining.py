@@ -212,3 +212,13 @@ def test_the_settings_of_a_model_follow_a_reload():
     assert value(fed, "model_info", 1.0, team="risk") == 1
     assert value(fed, "model_confusion_total", 1.0, actual="no", predicted="yes") == 1
     assert only(fed).settings.labels.revise
+
+
+@pytest.mark.timeout(30)
+def test_a_large_body_sent_again_is_all_repeats():
+    """A retry of labelled predictions costs what the first try did, not its square."""
+    to = monitor(max_pending=400_000)
+    events = [{"id": str(i), "score": 0.5, "label": 1} for i in range(150_000)]
+    assert send(to, *events).accepted == len(events)
+    again = send(to, *events)
+    assert (again.accepted, len(again.duplicates)) == (0, len(events))

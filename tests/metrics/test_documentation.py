@@ -117,7 +117,7 @@ def told():
     for name in outputs:
         adopt(service, name, [event for event in events if event["model"] == name])
     with service.monitor.lock:
-        (outcome,) = service.count([service.read("application/json", body, None)])
+        (outcome,) = service.count(service.check([service.read("application/json", body, None)]))
     assert not outcome.rejected
     service.monitor.tick(service.clock.monotonic())
     (model,) = service.monitor.models.versions("binary")
