@@ -182,8 +182,11 @@ class _Server(uvicorn.Server):
     def _reload(self) -> None:
         def work() -> None:
             # A bad configuration is logged and shown in a metric; nobody waits for an answer.
-            with contextlib.suppress(Exception):
-                self._service.reload()
+            try:
+                with contextlib.suppress(ConfigError):
+                    self._service.reload()
+            except Exception:
+                log.exception("configuration not reloaded")
 
         asyncio.get_running_loop().run_in_executor(None, work)
 
