@@ -58,14 +58,15 @@ def customary(window: Window) -> dict[str, list[str]]:
     Their bins are tenths of the reference's numbers, or its categories.
     """
     known = subjects(window.reference)
-    found = compare(known.counts(window), known.reference, known.runs)
+    live = known.counts(window)
+    found = compare(live, known.reference, known.runs)
     features = [i for i, one in enumerate(known.every) if one.kind == "feature" and found.n[i]]
     names = np.array([known.every[i].name for i in features], object)
     df, statistic = (found.bins - 1)[features], found.statistic[features]
     # Windows of a reference differ from it by k - 1 on average, with variance 2 (k - 1).
     three = statistic > df + 3 * np.sqrt(2 * df)
     small = special.chdtrc(df, statistic) < 0.05
-    shown = psi(known.counts(window), known.reference, known.runs)[features] > PSI
+    shown = psi(live, known.reference, known.runs)[features] > PSI
     return {
         "PSI > 0.2": names[shown].tolist(),
         "mean + 3 sd": names[three & (df > 0)].tolist(),

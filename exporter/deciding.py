@@ -68,15 +68,17 @@ def decide(
     )
     found = Decisions(series=total)
     reason = caveat(reference) if reference is not None else None
+    allowed = partial(alpha, settings.decision_interval, total)
+    drifting = []
     for spec, window in every:
-        allowed = partial(alpha, settings.decision_interval, total)
         tolerated = None
         if reference is not None and window.reference is not None:
             tolerated = tolerance(reference, _length(spec, window), settings.drift)
         found.limits.extend(limits.decide(window, wanted, tolerated, allowed))
         if tolerated is not None and drifts(spec, settings.drift):
-            found.drift.extend(rule.decide(window, tolerated, allowed, _kinds(model)))
+            drifting.append(rule.Asked(window, tolerated))
             found.quality.extend(quality.decide(window, (allowed(SMALL), allowed(0)), SMALL))
+    found.drift.extend(rule.decide(drifting, allowed, _kinds(model)))
     return Decisions(found.limits, found.drift, found.quality, total, reason)
 
 

@@ -33,12 +33,18 @@ def least_effect(settings: DriftSettings) -> float:
     return max(settings.min_effect, LEAST_EFFECT)
 
 
-def breached(estimate: Estimate, bound: Bound, limit: float, alpha: float) -> bool | None:
-    """Return whether the true value is beyond ``limit``, ``None`` while that cannot be decided."""
-    if not estimate.decidable(limit, bound, alpha):
-        return None
+def judged(
+    estimate: Estimate, bound: Bound, limit: float, alpha: float
+) -> tuple[float | None, bool | None]:
+    """Return the tail at ``limit``, and whether the true value is beyond it.
+
+    ``None`` stands for what is not known: the tail of an undefined estimate, and what cannot be
+    decided yet.
+    """
     tail = estimate.tail(limit, bound)
-    return None if tail is None else tail < alpha
+    if tail is None or not estimate.decidable(limit, bound, alpha):
+        return tail, None
+    return tail, tail < alpha
 
 
 def limit_metrics() -> frozenset[str]:

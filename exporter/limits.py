@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.config import Limit, ModelSettings
-from exporter.decisions import LEVELS, breached
+from exporter.decisions import LEVELS, judged
 from exporter.drift.tolerance import Tolerance
 from exporter.estimates import SURE, Bound, Estimate
 from exporter.registry import METRICS, Metric
@@ -40,8 +40,7 @@ RARE_CLASS: Final = 0.05
 """With a class rarer than this, accuracy says little."""
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """One limit in one window, and the numbers that the decision rests on."""
 
     window: str
@@ -145,15 +144,18 @@ def _decision(
     estimate = _estimate(one.metric, window)
     n = estimate.n if estimate is not None else 0
     level = alpha(n)
+    tail = breached = None
+    if estimate is not None:
+        tail, breached = judged(estimate, one.bound, limit, level)
     return Decision(
         window=window.name,
         metric=one.metric.key,
         bound=one.bound,
         limit=limit,
-        breached=None if estimate is None else breached(estimate, one.bound, limit, level),
+        breached=breached,
         value=None if estimate is None else estimate.value,
         n=n,
-        tail=None if estimate is None else estimate.tail(limit, one.bound),
+        tail=tail,
         alpha=level,
         levels=levels,
         reference=known.value if known is not None else None,

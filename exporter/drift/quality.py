@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from scipy import special
@@ -20,8 +20,7 @@ MARGIN: Final = 0.01
 """So much more of a problem than in the reference does not matter."""
 
 
-@dataclass(frozen=True)
-class QualityDecision:
+class QualityDecision(NamedTuple):
     """One problem of one feature in a window, and the numbers that the decision rests on."""
 
     window: str

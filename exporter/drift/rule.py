@@ -6,8 +6,8 @@ distribution whose non-centrality is what is tolerated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress, groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +30,7 @@ class Level(NamedTuple):
     detected: bool
 
 
-@dataclass(frozen=True)
-class DriftDecision:
+class DriftDecision(NamedTuple):
     """One subject in one window, and the numbers that the decision rests on."""
 
     window: str
@@ -49,47 +48,68 @@ class DriftDecision:
     levels: Mapping[str, Level]
 
 
+class Asked(NamedTuple):
+    """A window that is decided about, and what is tolerated in it."""
+
+    window: Window
+    tolerance: Tolerance
+
+
 def decide(
-    window: Window,
-    tolerance: Tolerance,
+    asked: Iterable[Asked],
     alpha: Callable[[int], float],
     kinds: Sequence[Kind] = ("feature", "prediction", "label"),
 ) -> list[DriftDecision]:
-    """Return a decision for each subject of ``kinds`` that has enough events."""
-    known = None if window.reference is None else subjects(window.reference)
+    """Return a decision for each subject of ``kinds`` that has enough events, window by window."""
+    found: list[DriftDecision] = []
+    for _, group in groupby(asked, lambda one: id(one.window.reference)):
+        found += _decide(list(group), alpha, kinds)
+    return found
+
+
+def _decide(
+    asked: Sequence[Asked], alpha: Callable[[int], float], kinds: Sequence[Kind]
+) -> list[DriftDecision]:
+    """Decide about windows of one reference together: numpy is called once for all of them."""
+    reference = asked[0].window.reference
+    known = None if reference is None else subjects(reference)
     if known is None:
         return []
-    compared = compare(known.counts(window), known.reference, known.runs, FEWEST)
+    live = np.concatenate([known.counts(one.window) for one in asked])
+    compared = compare(live, *known.repeated(len(asked)), FEWEST)
     some = np.flatnonzero(compared.bins >= 2)
-    some = some[[known.every[i].kind in kinds for i in some.tolist()]]
-    if not len(some):
+    places = [divmod(i, len(known.every)) for i in some.tolist()]
+    chosen = [(asked[of], known.every[which]) for of, which in places]
+    wanted = [subject.kind in kinds for _, subject in chosen]
+    some, chosen = some[wanted], list(compress(chosen, wanted))
+    if not chosen:
         return []
-    chosen = [known.every[i] for i in some.tolist()]
     allowed = np.array([alpha(n) for n in compared.n[some].astype(np.int64).tolist()])
-    tolerated = np.array([[tolerance.effect(one.key, k) for one in chosen] for k in LEVELS])
+    around = [one.tolerance.effect(subject.key) for one, subject in chosen]
+    tolerated = np.array([one.tolerated for one in around]).T
     found = limits(compared, some, tolerated, allowed)
     effect = compared.effect[some]
     table = np.stack([tolerated, found, effect > found], axis=-1).swapaxes(0, 1).tolist()
     columns = compared.n[some], compared.n_eff[some], compared.bins[some], effect, allowed
     return [
         DriftDecision(
-            window.name,
-            one.kind,
-            one.name,
+            one.window.name,
+            subject.kind,
+            subject.name,
             int(n),
             n_eff,
             int(bins),
             size,
-            tolerance.natural_effect(one.key),
+            allowance.natural,
             tail,
             {
-                level: Level(around, limit, bool(over))
-                for level, (around, limit, over) in zip(LEVELS, of, strict=True)
-                if level in tolerance.effect_levels(one.key)
+                level: Level(within, limit, bool(over))
+                for level, (within, limit, over) in zip(LEVELS, of, strict=True)
+                if level in allowance.levels
             },
         )
-        for one, n, n_eff, bins, size, tail, of in zip(
-            chosen, *(column.tolist() for column in columns), table, strict=True
+        for (one, subject), n, n_eff, bins, size, tail, of, allowance in zip(
+            chosen, *(column.tolist() for column in columns), table, around, strict=True
         )
     ]
 

@@ -35,7 +35,7 @@ class Subject:
     """The group that each place belongs to, from 0."""
     ordered: bool
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The name that natural variability is kept under."""
         return key_of(self.kind, self.name)
@@ -56,6 +56,17 @@ class Subjects:
     runs: Runs
     _places: Codes
     _groups: Codes
+
+    def repeated(self, times: int) -> tuple[Floats, Runs]:
+        """Return the reference's counts and runs so many times over, for as many windows."""
+        if times not in self._repeated:
+            runs = Runs.of(self.runs.sizes.tolist() * times, list(self.runs.ordered) * times)
+            self._repeated[times] = np.tile(self.reference, times), runs
+        return self._repeated[times]
+
+    @cached_property
+    def _repeated(self) -> dict[int, tuple[Floats, Runs]]:
+        return {}
 
     def counts(self, window: Window) -> Floats:
         """Return a window's counts, group by group."""

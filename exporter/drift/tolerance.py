@@ -6,9 +6,11 @@ other by more than chance. What a reference cannot tell about, nobody is paged f
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import cached_property
+from typing import Final, NamedTuple
 
 from exporter.config.settings import DriftSettings
 from exporter.decisions import LEVELS, least_effect
@@ -16,6 +18,17 @@ from exporter.reference.reference import FEWEST_WINDOWS, WEEK, Reference, Variab
 
 _NEARLY: Final = 0.99
 """A reference of a week lacks the time between its last event and the next."""
+
+
+class Effect(NamedTuple):
+    """The drift effect of one subject that does not matter."""
+
+    natural: float | None
+    """Its natural variability, where that was measured."""
+    tolerated: tuple[float, ...]
+    """By level, in the order of ``LEVELS``."""
+    levels: tuple[str, ...]
+    """The levels at which its drift can be decided."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +48,17 @@ class Tolerance:
     covered: bool = True
     """Whether the reference covers a week."""
 
-    def natural_effect(self, key: str) -> float | None:
-        """Return the natural variability of a subject's drift effect, where it was measured."""
-        return next((v.effects[key] for v in (*self.known, *self.longer) if key in v.effects), None)
-
-    def effect(self, key: str, level: str) -> float:
-        """Return the drift effect that does not matter."""
-        return max(self.least, self.factors[level] * (self.natural_effect(key) or 0.0))
-
-    def effect_levels(self, key: str) -> tuple[str, ...]:
-        """Return the levels at which the drift of a subject can be decided."""
-        return self._levels(any(key in one.effects for one in self.known))
+    def effect(self, key: str) -> Effect:
+        """Return what is tolerated of a subject's drift; it is worked out once."""
+        if key not in self._effects:
+            every = (*self.known, *self.longer)
+            natural = next((v.effects[key] for v in every if key in v.effects), None)
+            self._effects[key] = Effect(
+                natural,
+                tuple(max(self.least, self.factors[level] * (natural or 0.0)) for level in LEVELS),
+                self._levels(any(key in one.effects for one in self.known)),
+            )
+        return self._effects[key]
 
     def variance(self, metric: str, level: str) -> float:
         """Return the variance of a metric between windows that does not matter."""
@@ -57,23 +70,31 @@ class Tolerance:
         """Return the levels at which a limit from the reference can be decided."""
         return self._levels(any(metric in one.variances for one in self.known))
 
+    @cached_property
+    def _effects(self) -> dict[str, Effect]:
+        return {}
+
     def _levels(self, known: bool) -> tuple[str, ...]:
         return LEVELS if self.independent or (self.covered and known) else LEVELS[:1]
 
 
 def tolerance(reference: Reference, seconds: float, settings: DriftSettings) -> Tolerance:
-    """Return what is tolerated in windows of ``seconds``."""
-    lengths = sorted(reference.variability)
-    told = [(length, reference.variability[length]) for length in lengths]
-    told = [(length, one) for length, one in told if one.windows >= FEWEST_WINDOWS]
-    return Tolerance(
-        {"warning": settings.warning, "critical": max(settings.critical, settings.warning)},
-        least_effect(settings),
-        [one for length, one in reversed(told) if length <= seconds],
-        [one for length, one in told if length > seconds],
-        reference.independent,
-        reference.covers is not None and reference.covers >= _NEARLY * WEEK,
-    )
+    """Return what is tolerated in windows of ``seconds``; it is worked out once."""
+    told = sorted(n for n, one in reference.variability.items() if one.windows >= FEWEST_WINDOWS)
+    shorter = bisect_right(told, seconds)
+    key = "tolerance", shorter, settings
+    if key not in reference.kept:
+        every = [reference.variability[length] for length in told]
+        reference.kept[key] = Tolerance(
+            {"warning": settings.warning, "critical": max(settings.critical, settings.warning)},
+            least_effect(settings),
+            every[:shorter][::-1],
+            every[shorter:],
+            reference.independent,
+            reference.covers is not None and reference.covers >= _NEARLY * WEEK,
+        )
+    found: Tolerance = reference.kept[key]
+    return found
 
 
 def caveat(reference: Reference) -> str | None:

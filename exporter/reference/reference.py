@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 
@@ -66,6 +67,11 @@ class Reference:
     """Where it came from, for people."""
     found: tuple[FeatureSummary, ...] = ()
     """What was found of each feature."""
+
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What was worked out from this reference before, by a name for it."""
+        return {}
 
     def under(self, schema: Schema) -> Window:
         """Return the reference as a window under a live schema that adopted it."""

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
-from exporter.decisions import alpha, breached, limit_metrics
+from exporter.decisions import alpha, judged, limit_metrics
 from exporter.estimates import Estimate, Mean, Normal, Proportion
 from exporter.registry import METRICS
 from tests.metrics.build import binary, multiclass, regression
 from tests.metrics.test_estimated import counted, learned
+
+
+def breached(*asked):
+    return judged(*asked)[1]
 
 
 def test_budget_is_half_an_alarm_a_month():
