@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -20,8 +21,10 @@ from starlette.types import Receive, Scope, Send
 from exporter import __version__, registry
 from exporter.collectors.process import ModelServerCollector
 from exporter.config import ConfigError, Settings, parse_address
+from exporter.ledger import Disk
 from exporter.scrape import Collector
 from exporter.service import Clock, Service
+from exporter.store.folder import Folder
 from exporter.web import errors, landing, references, routes, schemas
 from exporter.web.body import BODY_SECONDS
 from exporter.web.events import EventsRoute
@@ -30,8 +33,8 @@ log = logging.getLogger("modelmeter")
 
 TICK_SECONDS: Final = 0.1
 """How long an event waits at most before it is folded."""
-BUILD_SECONDS: Final = 0.5
-"""How often it is looked whether first events are there."""
+LOOK_SECONDS: Final = 0.5
+"""How often it is looked whether first events are there, or a snapshot is due."""
 DRAIN_SECONDS: Final = 4
 
 
@@ -69,14 +72,18 @@ class _Application(FastAPI):
 def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
     """Return the application that serves ``service``; a body may take ``body_seconds`` to come."""
     counting = ThreadPoolExecutor(1, "count")
+    reading = ThreadPoolExecutor(1, "read")
+    saving = ThreadPoolExecutor(1, "save")
     scraping = ThreadPoolExecutor(1, "scrape")
     building = ThreadPoolExecutor(1, "references")
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         tasks = [
-            asyncio.create_task(_tick(service, counting)),
-            asyncio.create_task(_build_references(service, building)),
+            asyncio.create_task(_restore(service, saving)),
+            asyncio.create_task(_again(TICK_SECONDS, service.tick, counting)),
+            asyncio.create_task(_again(LOOK_SECONDS, service.references.build_first, building)),
+            asyncio.create_task(_again(LOOK_SECONDS, service.ledger.save_if_due, saving)),
         ]
         yield
         for task in tasks:
@@ -84,13 +91,12 @@ def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         service.references.builder.end()
-        building.shutdown()
-        counting.shutdown()
-        scraping.shutdown()
-        service.monitor.tick(service.clock.monotonic())
+        for executor in (building, reading, counting, scraping, saving):
+            executor.shutdown()
+        service.close()
 
     app = _Application(
-        EventsRoute(service, counting, body_seconds),
+        EventsRoute(service, counting, reading, body_seconds),
         title="modelmeter",
         version=__version__,
         summary="Prometheus exporter for the quality of a model in production",
@@ -109,13 +115,38 @@ def create_service(
 ) -> Service:
     """Return a service on the machine's own clocks."""
     registry.discover()
-    # Panes begin at round times of day, and a clock that is set never moves them.
-    offset = time.time() - time.monotonic()
-    clock = Clock(monotonic=lambda: time.monotonic() + offset, wall=time.time)
+    machine = _MachineClock()
+    clock = Clock(machine.monotonic, time.time, machine.forward)
     more: list[Collector] = []
     if settings.model_server is not None:
         more.append(ModelServerCollector(settings.model_server))
-    return Service(settings, clock, read_settings, more)
+    return Service(settings, clock, read_settings, more, _disk(settings))
+
+
+class _MachineClock:
+    """Seconds that never step, near Unix time at the start: panes begin at round times of day."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._offset
+
+    def forward(self, now: float) -> None:
+        self._offset += max(0.0, now - self.monotonic())
+
+
+def _disk(settings: Settings) -> Disk | None:
+    """Return where state is kept; raises ``OSError`` where that cannot be."""
+    if not settings.persist:
+        return None
+    folder = Folder(Path(settings.data_dir), sync=settings.durability == "disk")
+    return Disk(
+        folder,
+        journals=settings.durability != "none",
+        most=settings.max_journal_bytes,
+        on_error=settings.on_disk_error,
+    )
 
 
 def serve(settings: Settings, *, reload: Callable[[], Settings] | None = None) -> int:
@@ -125,6 +156,12 @@ def serve(settings: Settings, *, reload: Callable[[], Settings] | None = None) -
     except ConfigError as error:
         for problem in error.problems:
             log.error("%s", problem)
+        return 1
+    except OSError as error:
+        log.error(
+            "cannot keep state in %s: %s; choose another --data-dir, or --no-persist",
+            settings.data_dir, error.strerror or error,
+        )  # fmt: skip
         return 1
     config = uvicorn.Config(
         build(service),
@@ -191,26 +228,24 @@ class _Server(uvicorn.Server):
         asyncio.get_running_loop().run_in_executor(None, work)
 
 
-async def _tick(service: Service, thread: ThreadPoolExecutor) -> None:
-    """Fold what waits, decide and expire, again and again."""
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(TICK_SECONDS)
-        try:
-            await loop.run_in_executor(thread, service.monitor.tick, service.clock.monotonic())
-        except Exception:
-            log.exception("tick failed")
+async def _restore(service: Service, thread: ThreadPoolExecutor) -> None:
+    """Bring the state back; without it there is nothing to serve."""
+    try:
+        await asyncio.get_running_loop().run_in_executor(thread, service.restore)
+    except Exception:
+        log.exception("the state cannot be restored")
+        signal.raise_signal(signal.SIGTERM)
 
 
-async def _build_references(service: Service, thread: ThreadPoolExecutor) -> None:
-    """Build the references that first events make, when they are there."""
+async def _again(seconds: float, work: Callable[[], None], thread: ThreadPoolExecutor) -> None:
+    """Do ``work`` in a thread again and again, with a pause between."""
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(BUILD_SECONDS)
+        await asyncio.sleep(seconds)
         try:
-            await loop.run_in_executor(thread, service.references.build_first)
+            await loop.run_in_executor(thread, work)
         except Exception:
-            log.exception("references not built")
+            log.exception("failed: %s", work.__name__)
 
 
 def _listen(address: str) -> socket.socket:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,15 @@ class FeatureBins:
     """Categorical: whether the reference had more categories; then others are no surprise."""
     scale: float = field(default=0.0, compare=False)
     """Numeric: standard deviation of the reference, the unit of the Wasserstein distance."""
+
+    def dump(self) -> dict[str, Any]:
+        """Return everything as plain objects and arrays."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    @classmethod
+    def load(cls, dumped: Mapping[str, Any]) -> FeatureBins:
+        """Return what was dumped."""
+        return cls(**{**dumped, "categories": tuple(dumped["categories"])})
 
     @property
     def bins(self) -> int:

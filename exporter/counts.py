@@ -7,9 +7,9 @@ never an event.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from exporter.layout import Layout
 from exporter.panes import CountPanes, Panes
 from exporter.reference.reference import Reference
 from exporter.registry import METRICS, STATISTICS, Floats
-from exporter.rows import Labels, Predictions, last
+from exporter.rows import Labels, Predictions, dump_rows, last, load_rows
 from exporter.schema import Schema
 from exporter.start import Part, StartBuffer, edges, fitted, merge
 from exporter.window import Window
@@ -56,6 +56,47 @@ class Counts:
         self._reference_window: Window | None = None
         self.minutes = Minutes(now)
 
+    def dump(self, now: float) -> dict[str, Any]:
+        """Return everything that was counted as plain objects and arrays."""
+        self.flush(now)
+        panes = self._panes
+        return {
+            "layout": self.layout.dump(),
+            "life": self._life.copy(),
+            "start": None if self._start is None else self._start.dump(),
+            "born": self._born,
+            "panes": None if panes is None else panes.dump(),
+            "count_panes": {name: one.dump() for name, one in self._count_panes.items()},
+            "recent": [dump_rows(rows) for rows in self._recent],
+            "recent_rows": self._recent_rows,
+            "adapted": self._adapted,
+            "minutes": self.minutes.dump(),
+        }
+
+    def load(self, dumped: Mapping[str, Any], reference: Reference | None) -> None:
+        """Take what was dumped under the same windows and ``reference``."""
+        self.layout, moves = Layout.load(dumped["layout"], STATISTICS.values())
+        self._life = moves.dense(dumped["life"])[: self.layout.lifetime_size]
+        self._born, self._adapted = dumped["born"], dumped["adapted"]
+        self._start = None if dumped["start"] is None else StartBuffer.load(dumped["start"])
+        if dumped["panes"] is not None:
+            self._open_panes(self._born).load(dumped["panes"], moves)
+        for name, panes in self._count_panes.items():
+            panes.load(dumped["count_panes"][name], moves)
+        recent = (load_rows(Labels, rows) for rows in dumped["recent"])
+        self._recent = deque(rows for rows in recent if rows is not None)
+        self._recent_rows = dumped["recent_rows"]
+        self.reference, self._reference_window = reference, None
+        self.minutes.load(dumped["minutes"])
+
+    def forget_life(self) -> None:
+        """Let the totals begin anew at 0; windows stay."""
+        self._life[:] = 0.0
+
+    def raise_life(self, by: float) -> None:
+        """Let the totals that are sums of real numbers be ``by`` so much higher."""
+        self._life = self.layout.higher(self._life, by)
+
     @property
     def schema(self) -> Schema:
         """The schema that rows are folded under."""
@@ -63,6 +104,13 @@ class Counts:
 
     def add(self, predictions: Predictions | None, labels: Labels | None, now: float) -> None:
         """Count rows; they are folded when there are enough, or by :meth:`flush`."""
+        # Which pane rows fall into must not depend on when somebody looks.
+        if (
+            self._waiting
+            and self._panes is not None
+            and self._panes.apart(self._waiting[0][0], now)
+        ):
+            self.flush(now)
         self._waiting.append((now, predictions, labels))
         self._rows += (predictions.size if predictions else 0) + (labels.size if labels else 0)
         if self._rows >= FOLD_ROWS:

@@ -72,6 +72,25 @@ class Encoder:
         if settings.task is not None:
             self._start(settings.task)
 
+    def dump(self) -> dict[str, Any]:
+        """Return what was learned as plain objects and arrays."""
+        return {
+            "schema": None if self.schema is None else self.schema.dump(),
+            "fixed": self._fixed,
+            "scored": self._scored,
+            "learned": self._learned,
+            "over_classes": self.over_classes,
+        }
+
+    def load(self, dumped: Mapping[str, Any]) -> None:
+        """Take what was dumped under the same settings."""
+        schema = dumped["schema"]
+        self.schema = None if schema is None else Schema.load(schema)
+        self._fixed, self._scored = dumped["fixed"], dumped["scored"]
+        self._learned, self.over_classes = dumped["learned"], dumped["over_classes"]
+        known = {} if self.schema is None else self.schema.codes
+        self._codes = {name: code for name, code in known.items() if name != OTHER_CLASS}
+
     @property
     def task(self) -> Task | None:
         """The task, once it is known."""

@@ -7,8 +7,9 @@ that are kept for life come first, so that totals are the head of the vector.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,39 @@ class Layout:
                 target[...] = moved
         return carried
 
+    def dump(self) -> dict[str, Any]:
+        """Return the schema, and which statistic has which shape."""
+        shapes = [(one.name, list(self.places[one.name][1])) for one in self.statistics]
+        return {"schema": self.schema.dump(), "shapes": shapes}
+
+    @classmethod
+    def load(
+        cls, dumped: Mapping[str, Any], statistics: Iterable[Statistic]
+    ) -> tuple[Layout, Moves]:
+        """Return a layout of the schema that was dumped, and how to move summaries into it.
+
+        Another release may count more, or less: what is not counted any more is dropped.
+        """
+        layout = cls(Schema.load(dumped["schema"]), statistics)
+        there = np.full(sum(math.prod(shape) for _, shape in dumped["shapes"]), -1, np.int64)
+        start = 0
+        for name, shape in dumped["shapes"]:
+            end = start + math.prod(shape)
+            place = layout.places.get(name)
+            if place is not None and place[1] == tuple(shape):
+                there[start:end] = np.arange(place[0].start, place[0].stop)
+            start = end
+        return layout, Moves(layout, there)
+
+    def higher(self, life: Floats, by: float) -> Floats:
+        """Return lifetime sums with those of real numbers ``by`` so much higher; counts stay."""
+        raised = life.copy()
+        for one in self.statistics:
+            place = self.view(raised, one.name)
+            if one.reals is not None and place is not None:
+                place[one.reals] *= 1 + by
+        return raised
+
     def reorder(self, vector: Floats, after: Layout) -> Floats:
         """Return ``vector`` in a layout of the same bins, with more classes or in another order."""
         places = [after.schema.codes.get(name, 0) for name in self.schema.classes]
@@ -109,6 +143,27 @@ class Layout:
     def empty(self) -> Sparse:
         """The sparse form of the summary of nothing."""
         return sparse(self.zero())
+
+
+class Moves(NamedTuple):
+    """How summaries that were dumped come into a layout."""
+
+    layout: Layout
+    there: NDArray[np.int64]
+    """Where each place of theirs is now; -1 is nowhere."""
+
+    def dense(self, vector: Floats) -> Floats:
+        """Return a summary, or the lifetime part of one."""
+        kept = np.flatnonzero(self.there[: len(vector)] >= 0)
+        moved = self.layout.zero()
+        moved[self.there[kept]] = vector[kept]
+        return moved
+
+    def sparse(self, where: NDArray[np.int32], values: Floats) -> Sparse:
+        """Return a sparse summary."""
+        there = self.there[where]
+        kept = there >= 0
+        return there[kept].astype(np.int32), values[kept]
 
 
 def sparse(vector: Floats) -> Sparse:

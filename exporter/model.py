@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,46 @@ class ModelVersion:
 
     def __post_init__(self) -> None:
         self.encoder = Encoder(self.settings)
+
+    def dump(self, now: float) -> dict[str, Any]:
+        """Return everything but settings, owner and reference as plain objects and arrays."""
+        return {
+            "seen": self.activity.seen,
+            "prediction": self.activity.prediction,
+            "label": self.activity.label,
+            "encoder": self.encoder.dump(),
+            "counts": None if self.counts is None else self.counts.dump(now),
+            "current": self._seen is self.encoder.schema,
+            "duplicates": self.duplicates,
+            "orphaned": self.orphaned,
+            "over_features": self.over_features,
+            "anomalies": self.anomalies.dump(),
+            "first": None if self.first is None else self.first.dump(),
+        }
+
+    def load(self, dumped: Mapping[str, Any], reference: Reference | None) -> None:
+        """Take what was dumped under the same settings and ``reference``."""
+        self.activity = Activity(dumped["seen"], dumped["prediction"], dumped["label"])
+        self.encoder.load(dumped["encoder"])
+        self.reference, self.undecided = reference, True
+        if dumped["counts"] is not None and self.encoder.schema is not None:
+            self.counts = Counts(
+                self.encoder.schema, self.windows, 0.0, per_class=self.settings.per_class
+            )
+            self.counts.load(dumped["counts"], reference)
+            self._seen = self.encoder.schema if dumped["current"] else None
+        self.duplicates, self.orphaned = dumped["duplicates"], dumped["orphaned"]
+        self.over_features = dumped["over_features"]
+        self.anomalies.load(dumped["anomalies"])
+        self.first = None if dumped["first"] is None else FirstEvents.load(dumped["first"])
+
+    def forget_totals(self) -> None:
+        """Let every counter begin anew at 0; windows and what waits stay."""
+        self.duplicates = self.orphaned = self.over_features = self.encoder.over_classes = 0
+        owner = self.owner
+        owner.expired_ttl = owner.expired_capacity = owner.orphaned = 0
+        if self.counts is not None:
+            self.counts.forget_life()
 
     def configure(self, settings: ModelSettings, windows: Sequence[WindowSpec], now: float) -> None:
         """Take new settings; other windows start anew, the totals stay."""

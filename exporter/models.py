@@ -8,17 +8,23 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from exporter.config import Settings
+from exporter.encode import Remembered
 from exporter.events import DEFAULT_VERSION, FieldError
 from exporter.join import JoinStore
 from exporter.model import Activity, ModelVersion
 from exporter.reference.first import FirstEvents
+from exporter.reference.reference import Reference
 from exporter.references import References
 from exporter.slots import Owner
 
 log = logging.getLogger("modelmeter")
+
+UNSAVED: Final = ("max_series",)
+"""Counted at scrapes, which no journal tells about: after a restart it begins anew."""
 
 
 class Models:
@@ -37,6 +43,87 @@ class Models:
         self._latest: dict[str, ModelVersion] = {}
         self._told: set[str] = set()
         self._idle_since = -math.inf
+
+    def dump(self, now: float) -> Iterator[tuple[str, Any]]:
+        """Yield names and parts of the state, as plain objects and arrays."""
+        held, parts = self.references.dump()
+        yield "references", parts
+        yield "table", self.store.table.dump()
+        yield (
+            "models",
+            {
+                "received": self.received,
+                "clamped": self.clamped,
+                "rejected": dict(self.rejected),
+                "dropped": {name: n for name, n in self.dropped.items() if name not in UNSAVED},
+                "latest": {name: model.version for name, model in self._latest.items()},
+                "wild": {name: owner.number for name, owner in self._wild.items()},
+            },
+        )
+        for model in self:
+            reference = None if model.reference is None else held.get(id(model.reference))
+            about = model.name, model.version, model.owner.number, reference
+            yield "model", [*about, model.dump(now)]
+
+    def load(self, parts: Iterable[tuple[str, Any]]) -> None:
+        """Take a state that was dumped under the same settings; nothing may be there yet."""
+        known: list[Reference] = []
+        for name, part in parts:
+            if name == "references":
+                known = self.references.load(part)
+            elif name == "table":
+                self.store = JoinStore(part["bound"], self.settings.join.ttl)
+                self.store.table.load(part, Remembered)
+            elif name == "models":
+                about = part
+            elif name == "model":
+                self._load_model(part, known)
+        self.received, self.clamped = about["received"], about["clamped"]
+        self.rejected.update(about["rejected"])
+        self.dropped.update(about["dropped"])
+        self._latest = {
+            name: self._models[name, version] for name, version in about["latest"].items()
+        }
+        self._wild = {
+            name: self.store.table.owned(number) for name, number in about["wild"].items()
+        }
+
+    def _load_model(self, part: Sequence[Any], known: Sequence[Reference]) -> None:
+        name, version, number, reference, dumped = part
+        settings, owner = self.settings.for_model(name), self.store.table.owned(number)
+        windows, activity = self.settings.windows, Activity(0.0)
+        model = ModelVersion(name, version, settings, windows, owner, activity)
+        model.load(dumped, None if reference is None else known[reference])
+        self._models[name, version] = model
+
+    def forget_totals(self) -> None:
+        """Let every counter begin anew at 0; windows and what waits stay."""
+        self.received = self.clamped = 0
+        self.rejected.clear()
+        self.dropped.clear()
+        for wild in self._wild.values():
+            wild.orphaned = 0
+        for model in self:
+            model.forget_totals()
+
+    def raise_totals(self, by: float) -> None:
+        """Let the totals that are sums of real numbers be ``by`` so much higher."""
+        for model in self:
+            if model.counts is not None:
+                model.counts.raise_life(by)
+
+    def resize(self, max_pending: int) -> None:
+        """Keep at most ``max_pending`` ids from now on; what leaves for that is counted."""
+        table = self.store.table
+        if max_pending == table.bound:
+            return
+        table.shrink(max_pending)
+        self.store = JoinStore(max_pending, table.ttl)
+        self.store.table.load(table.dump(), Remembered)
+        owned = self.store.table.owned
+        for model in self:
+            model.owner = owned(model.owner.number)
+        self._wild = {name: owned(owner.number) for name, owner in self._wild.items()}
 
     def __iter__(self) -> Iterator[ModelVersion]:
         return iter(list(self._models.values()))
@@ -97,8 +184,12 @@ class Models:
     def predicted(self, model: ModelVersion) -> None:
         """Make ``model`` the latest version; a stand-in that only held labels goes."""
         before = self._latest.get(model.name)
+        if before is model:
+            return
+        if before is not None:
+            self.orphaned(before)
         self._latest[model.name] = model
-        stand_in = before is not None and before is not model and before.counts is None
+        stand_in = before is not None and before.counts is None
         if before is not None and stand_in and not before.owner.slots:
             model.orphaned += before.orphaned
             self.remove(before)
@@ -149,12 +240,19 @@ class Models:
             total.update(model.over_by_reason())
         return total
 
-    def sweep(self, now: float) -> None:
-        """Let models go that were silent for ``model_ttl`` and wait for nothing."""
-        for model in self:
-            quiet = now - model.activity.seen >= self.settings.model_ttl
-            if quiet and not model.owner.pending and not self.pending_labels(model):
-                self.remove(model)
+    def idle(self, now: float) -> list[ModelVersion]:
+        """Return the models that were silent for ``model_ttl`` and wait for nothing."""
+        return [
+            model
+            for model in self
+            if now - model.activity.seen >= self.settings.model_ttl
+            and not model.owner.pending
+            and not self.pending_labels(model)
+        ]
+
+    def get(self, name: str, version: str) -> ModelVersion | None:
+        """Return a model version, if it is there."""
+        return self._models.get((name, version))
 
     def remove(self, model: ModelVersion) -> None:
         """Forget a model version and everything that waits for it."""

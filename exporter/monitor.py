@@ -9,7 +9,6 @@ import logging
 import math
 from collections.abc import Sequence
 from threading import Lock
-from typing import Final
 
 from exporter.config import Settings
 from exporter.deciding import decide
@@ -21,9 +20,6 @@ from exporter.models import Models
 
 log = logging.getLogger("modelmeter")
 
-SWEEP_SECONDS: Final = 10.0
-"""How often idle models are looked for."""
-
 
 class Monitor:
     """All models, and when what is due."""
@@ -31,7 +27,7 @@ class Monitor:
     def __init__(self, settings: Settings) -> None:
         self.lock = Lock()
         self.models = Models(settings)
-        self._swept = self._decided = -math.inf
+        self._decided = -math.inf
 
     @property
     def settings(self) -> Settings:
@@ -43,7 +39,7 @@ class Monitor:
         return Intake(self.models, at).take(columns, rejected)
 
     def tick(self, now: float) -> None:
-        """Fold what waits; when they are due, make decisions and let idle models go.
+        """Expire and fold what waits; make decisions when they are due.
 
         The first decisions are due with the first model: it does not wait an interval for them,
         and neither does a model whose reference has changed.
@@ -51,7 +47,7 @@ class Monitor:
         Takes the lock itself, and for one model at a time, so that events are not held up for long.
         """
         with self.lock:
-            self.models.store.table.expire(now)
+            self._expire(now)
         deciding = now - self._decided >= self.settings.decision_interval
         for model in self.models:
             with self.lock:
@@ -62,10 +58,21 @@ class Monitor:
                         self._decided = now
                     if deciding or model.undecided:
                         self._decide(model, now)
-        if now - self._swept >= SWEEP_SECONDS:
-            self._swept = now
-            with self.lock:
-                self.models.sweep(now)
+
+    def catch_up(self, now: float) -> None:
+        """Do at once what ticks would have done until ``now``, but for decisions."""
+        self._expire(now)
+        for model in self.models:
+            if model.counts is not None:
+                model.counts.flush(now)
+                model.anomalies.take(model.counts.minutes.take(now))
+
+    def _expire(self, now: float) -> None:
+        self.models.store.table.expire(now)
+        for model in self.models:
+            # Told now, not when somebody looks: what was lost with which version must not depend
+            # on scrapes.
+            self.models.orphaned(model)
 
     def delete(self, name: str, version: str | None = None) -> int:
         """Forget a model, or one version of it; return how many versions went."""

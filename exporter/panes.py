@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from exporter.layout import Layout, Sparse, sparse, total
+from exporter.layout import Layout, Moves, Sparse, sparse, total
 from exporter.registry import Floats
 from exporter.rows import Labels, select
 
@@ -76,6 +77,10 @@ class Panes:
         self._open = layout.zero()
         self._index = self._place(now)
 
+    def apart(self, one: float, other: float) -> bool:
+        """Return whether two times lie in different panes."""
+        return self._place(one) != self._place(other)
+
     def add(self, summary: Floats, now: float) -> None:
         """Add a summary to the pane that is open at ``now``."""
         self.advance(now)
@@ -101,6 +106,23 @@ class Panes:
         ring.drop_before(first)
         start = first * ring.width
         return ring.sum() + self._open, max(0.0, now - max(start, self.born))
+
+    def dump(self) -> dict[str, Any]:
+        """Return every pane as plain objects and arrays."""
+        rings = {
+            name: {"open": ring.open.copy(), "closed": list(ring.closed)}
+            for name, ring in self._rings.items()
+        }
+        return {"born": self.born, "index": self._index, "open": self._open.copy(), "rings": rings}
+
+    def load(self, dumped: Mapping[str, Any], moves: Moves) -> None:
+        """Take the panes that were dumped of the same windows."""
+        self.born, self._index = dumped["born"], dumped["index"]
+        self._open = moves.dense(dumped["open"])
+        for name, ring in self._rings.items():
+            saved = dumped["rings"][name]
+            ring.open, ring.cached = moves.dense(saved["open"]), None
+            ring.closed = deque((i, moves.sparse(*pane)) for i, pane in saved["closed"])
 
     def carry(self, after: Layout) -> None:
         """Carry every pane over to another layout."""
@@ -152,6 +174,21 @@ class CountPanes:
             self._cached = total((pane for _, pane in self._closed), self.layout.size)
         since = self._closed[0][0] if self._closed else self._since
         return self._cached + self._open, max(0.0, now - since)
+
+    def dump(self) -> dict[str, Any]:
+        """Return every pane as plain objects and arrays."""
+        return {
+            "open": self._open.copy(),
+            "filled": self._filled,
+            "since": self._since,
+            "closed": list(self._closed),
+        }
+
+    def load(self, dumped: Mapping[str, Any], moves: Moves) -> None:
+        """Take the panes that were dumped of the same window."""
+        self._open, self._filled = moves.dense(dumped["open"]), dumped["filled"]
+        self._since, self._cached = dumped["since"], None
+        self._closed = deque((since, moves.sparse(*pane)) for since, pane in dumped["closed"])
 
     def carry(self, after: Layout) -> None:
         """Carry every pane over to another layout."""

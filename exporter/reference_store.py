@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from exporter.building import Builder, BuildError
 from exporter.config import ConfigError, ModelSettings, Problem, Settings
 from exporter.events import FieldError
+from exporter.ledger import Ledger
 from exporter.model import ModelVersion
 from exporter.monitor import Monitor
 from exporter.reference.first import FirstEvents
@@ -32,12 +32,12 @@ class _Loaded:
 
 
 class ReferenceStore:
-    """What changes the references of a monitor; ``now`` is its clock."""
+    """What changes the references of a monitor."""
 
-    def __init__(self, monitor: Monitor, now: Callable[[], float]) -> None:
+    def __init__(self, monitor: Monitor, ledger: Ledger) -> None:
         self.builder = Builder()
         self._monitor = monitor
-        self._now = now
+        self._ledger = ledger
         self._loaded: dict[str, _Loaded] = {}
 
     def put(self, name: str, version: str | None, reference: Reference) -> int:
@@ -46,8 +46,9 @@ class ReferenceStore:
         Returns how many live versions it serves. Raises :class:`FieldError` when one of them has
         another task, or when there are too many references; nothing changes then.
         """
-        models = self._monitor.models
-        with self._monitor.lock:
+
+        def check() -> None:
+            models = self._monitor.models
             sent = models.references.sent
             if (name, version) not in sent and len(sent) >= models.settings.max_models:
                 raise FieldError("model", f"there are already {len(sent)} references (max_models)")
@@ -56,18 +57,14 @@ class ReferenceStore:
                 if task not in (None, reference.schema.task):
                     told = f"is {task} for version {model.version}, the reference is of "
                     raise FieldError("task", told + reference.schema.task)
-            sent[name, version] = reference
-            models.refer(self._now())
-            return sum(model.reference is reference for model in models.versions(name))
+
+        return self._ledger.refer(name, version, reference, check)
 
     def delete(self, name: str, version: str | None) -> bool:
         """Forget a reference that was sent; return whether there was one."""
-        models = self._monitor.models
-        with self._monitor.lock:
-            gone = models.references.sent.pop((name, version), None)
-            if gone is not None:
-                models.refer(self._now())
-        return gone is not None
+        if (name, version) not in self._monitor.models.references.sent:
+            return False
+        return bool(self._ledger.refer(name, version, None))
 
     def get(self, name: str, version: str | None) -> Reference | None:
         """Return what a version, or a model's versions without one of their own, are served by."""
@@ -118,11 +115,9 @@ class ReferenceStore:
                 )  # fmt: skip
                 first.parts.clear()
                 continue
-            with self._monitor.lock:
-                if model.first is first:
-                    models = self._monitor.models
-                    models.references.first[model.name, model.version] = built.reference
-                    models.refer(self._now())
+            if model.first is not first:
+                continue
+            self._ledger.first(model.name, model.version, built.reference)
             log.info("reference: %s of model %s version %s", source, model.name, model.version)
 
     def _served(self, name: str, version: str | None) -> list[ModelVersion]:

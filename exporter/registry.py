@@ -57,6 +57,8 @@ class Statistic:
     class_axes: tuple[int, ...] = ()
     source: str = ""
     """The statistic that this one is derived from, instead of from rows."""
+    reals: slice | None = None
+    """The places of a lifetime statistic that are sums of real numbers; the others are counts."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def statistic(
     lifetime: bool = False,
     class_axes: tuple[int, ...] = (),
     source: str = "",
+    reals: slice | None = None,
 ) -> Callable[[Function], Function]:
     """Register ``fold(out, rows, schema)``, which adds ``rows`` to the zeroed array ``out``.
 
@@ -134,11 +137,14 @@ def statistic(
     of a finished array when the schema changes; ``lifetime`` statistics are also kept as totals,
     and must not depend on edges or centres. ``class_axes`` are the axes that stand for classes.
     With a ``source``, ``fold(out, counted, schema)`` takes what that statistic counted, and must be
-    linear in it: what was looked at once need not be looked at twice.
+    linear in it: what was looked at once need not be looked at twice. ``reals`` are the places of a
+    lifetime statistic that are sums of real numbers, not counts: the order of adding shows in them.
     """
 
     def register(fold: Function) -> Function:
-        STATISTICS[name] = Statistic(name, rows, shape, fold, carry, lifetime, class_axes, source)
+        STATISTICS[name] = Statistic(
+            name, rows, shape, fold, carry, lifetime, class_axes, source, reals
+        )
         return fold
 
     return register

@@ -58,6 +58,19 @@ class Labels:
     """Seconds from the prediction to its label, at least 0; NaN where the times are unknown."""
 
 
+Rows = TypeVar("Rows", Predictions, Labels)
+
+
+def dump_rows(rows: Predictions | Labels | None) -> dict[str, Any] | None:
+    """Return rows as plain objects and arrays."""
+    return None if rows is None else {one.name: getattr(rows, one.name) for one in fields(rows)}
+
+
+def load_rows(kind: type[Rows], dumped: Mapping[str, Any] | None) -> Rows | None:
+    """Return the rows that were dumped."""
+    return None if dumped is None else kind(**dumped)
+
+
 class _Absent:
     """The type of ``ABSENT``."""
 
@@ -67,8 +80,6 @@ class _Absent:
 
 ABSENT = _Absent()
 """The value of a feature in a row that came without any features: it is not even missing."""
-
-Rows = TypeVar("Rows", Predictions, Labels)
 
 
 def concat(parts: Sequence[Rows]) -> Rows:

@@ -7,9 +7,10 @@ adapted, the model gets a new schema, and every pane is carried over to it (see 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,23 @@ class Schema:
     """How a regression's labels are counted, where a labelled reference tells."""
     calibration: Floats | None = field(default=None, compare=False, repr=False)
     """(classes, score bins) probability of a class given its score, from a labelled reference."""
+
+    def dump(self) -> dict[str, Any]:
+        """Return everything as plain objects and arrays."""
+        dumped = {one.name: getattr(self, one.name) for one in fields(self)}
+        for name in ("outputs", "targets"):
+            dumped[name] = None if dumped[name] is None else dumped[name].dump()
+        return {**dumped, "bins": [one.dump() for one in self.bins]}
+
+    @classmethod
+    def load(cls, dumped: Mapping[str, Any]) -> Schema:
+        """Return what was dumped."""
+        values = dict(dumped)
+        for name in ("classes", "features"):
+            values[name] = tuple(values[name])
+        for name in ("outputs", "targets"):
+            values[name] = None if values[name] is None else FeatureBins.load(values[name])
+        return cls(**{**values, "bins": tuple(map(FeatureBins.load, values["bins"]))})
 
     @cached_property
     def codes(self) -> dict[str, int]:

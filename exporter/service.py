@@ -5,32 +5,35 @@ Routes know this and nothing deeper; ``app`` builds it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from exporter import ledger
 from exporter.collectors.anomalies import AnomaliesCollector
 from exporter.collectors.decisions import DecisionsCollector
 from exporter.collectors.own import OwnCollector, Requests
+from exporter.collectors.store import StoreCollector
 from exporter.collectors.totals import TotalsCollector
 from exporter.collectors.windows import WindowsCollector
 from exporter.config import ConfigError, Settings
-from exporter.events import Rejection
-from exporter.ingest import Raw, decode, together
-from exporter.ingest.columns import Columns, check
-from exporter.intake import Moment, Outcome, apart
+from exporter.intake import Moment
+from exporter.ledger import Body, Disk, DiskError, Ledger
 from exporter.monitor import Monitor
 from exporter.rate import RateLimit
 from exporter.reference.reference import Reference
 from exporter.reference_store import ReferenceStore
+from exporter.restore import restore
 from exporter.scrape import Collector, Scraper
 
 log = logging.getLogger("modelmeter")
 
-
-Checked = tuple[Columns, list[Rejection], list[int]]
-"""Good events of bodies put together, why the others are not, and how many each body held."""
+SWEEP_SECONDS: Final = 10.0
+"""How often idle models are looked for."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Clock:
 
     monotonic: Callable[[], float]
     wall: Callable[[], float]
+    forward: Callable[[float], None] = lambda now: None
+    """Sets the first clock forward to a time, if it is behind it."""
 
     def moment(self) -> Moment:
         """Return the time on both clocks."""
@@ -61,16 +66,24 @@ class Service:
     clock: Clock
     read_settings: Callable[[], Settings] | None = None
     more_collectors: Sequence[Collector] = ()
+    disk: Disk | None = None
     requests: Requests = field(default_factory=Requests)
     stopping: bool = False
+    restoring: bool = False
+    """Whether the state is still being brought back from disk."""
 
     def __post_init__(self) -> None:
         self.monitor = Monitor(self.settings)
+        self.ledger = Ledger(self.monitor, self.clock.moment, self.disk)
         self.rate = RateLimit(self.settings.max_events_per_second)
         self._reloading = threading.Lock()
+        self._swept = -math.inf
         now = self.clock.monotonic
-        self.references = ReferenceStore(self.monitor, now)
-        self.monitor.models.references.configured = self.references.configured(self.settings)
+        self.references = ReferenceStore(self.monitor, self.ledger)
+        self._configured = self.references.configured(self.settings)
+        if self.disk is None:
+            self.ledger.configure(self.settings, self._configured)
+        self.restoring = self.disk is not None
         self.scraper = Scraper(
             [
                 WindowsCollector(self.monitor, now),
@@ -79,42 +92,66 @@ class Service:
                 DecisionsCollector(self.monitor),
                 *self.more_collectors,
                 OwnCollector(self.monitor, self.requests),
+                *([] if self.disk is None else [StoreCollector(self.ledger, self.disk)]),
             ],
             lambda: self.settings.max_series,
             self._series_dropped,
         )
 
-    def read(self, media_type: str, body: bytes, model: str | None) -> Raw:
-        """Return the events of a body; raises ``BodyError`` and :class:`TooFast`.
+    def read(self, media_type: str, content: bytes, model: str | None, key: bytes | None) -> Body:
+        """Return a body's events; raises ``BodyError`` and :class:`TooFast`.
 
         ``model`` names the model of events that name none.
         """
-        raw = decode(media_type, body)
-        wait = self.rate.take(raw.size, self.clock.monotonic())
+        body = ledger.read(media_type, content, model or self.settings.single_model, key)
+        wait = self.rate.take(body.raw.size, self.clock.monotonic())
         if wait > 0:
             raise TooFast(wait)
-        default = model or self.settings.single_model
-        if default is not None:
-            named = raw.fields.get("model", [None] * len(raw.at))
-            raw.fields["model"] = [default if name is None else name for name in named]
-        return raw
+        return body
 
-    def check(self, raws: Sequence[Raw]) -> list[Checked]:
-        """Return the events of bodies, checked, put together where that can be."""
-        groups = [raws] if all(raw.by_row for raw in raws) else [[raw] for raw in raws]
-        return [(*check(together(group)), [raw.size for raw in group]) for group in groups]
+    def restore(self) -> None:
+        """Bring the state back from disk, and save it anew; may take long. Raises ``OSError``."""
+        if self.disk is None:
+            return
+        found = restore(self.ledger, self.monitor, self.disk.folder)
+        if found.now is not None:
+            # Time goes on from where it was: a clock that was set back is no reason to count anew.
+            self.clock.forward(found.now)
+        now = self.clock.monotonic()
+        self.monitor.catch_up(now)
+        self.monitor.models.resize(self.settings.join.max_pending)
+        self.ledger.configure(self.settings, self._configured)
+        if self.disk.journals:
+            self.ledger.save()
+        else:
+            self.disk.folder.go_beyond()
+        self.monitor.tick(self.clock.monotonic())
+        self.restoring = False
+        models, pending = len(self.monitor.models), self.monitor.models.store.table.used
+        log.info(
+            "state restored",
+            extra={"models": models, "ids": pending, "operations": found.operations},
+        )
 
-    def count(self, groups: Sequence[Checked]) -> list[Outcome]:
-        """Count the events of checked bodies; return what became of each body.
+    def tick(self) -> None:
+        """Do what is due."""
+        if self.restoring:
+            return
+        now = self.clock.monotonic()
+        self.monitor.tick(now)
+        if now - self._swept >= SWEEP_SECONDS:
+            self._swept = now
+            # Where the disk refuses, they go later.
+            with contextlib.suppress(DiskError):
+                self.ledger.forget_idle()
 
-        Whoever calls this holds the monitor's lock.
-        """
-        at = self.clock.moment()
-        return [
-            outcome
-            for columns, rejected, sizes in groups
-            for outcome in apart(self.monitor.ingest(columns, rejected, at), sizes)
-        ]
+    def close(self) -> None:
+        """Save what is to be kept, and let go of the disk."""
+        if not self.restoring:
+            self.monitor.tick(self.clock.monotonic())
+            self.ledger.save()
+        if self.disk is not None:
+            self.disk.folder.close()
 
     def reload(self) -> None:
         """Read the settings anew; raises ``ConfigError`` and keeps the old ones if they are bad."""
@@ -131,16 +168,14 @@ class Service:
             self._apply(settings, references)
 
     def _apply(self, settings: Settings, references: Mapping[str, Reference]) -> None:
-        for key in ("listen_address", "model_server", "data_dir"):
+        for key in ("listen_address", "model_server", "data_dir", "durability"):
             if getattr(settings, key) != getattr(self.settings, key):
                 log.warning("%s has changed: that needs a restart", key)
         if settings.join.max_pending != self.settings.join.max_pending:
             log.warning("join.max_pending has changed: that needs a restart")
-        with self.monitor.lock:
-            self.settings = settings
-            self.rate = RateLimit(settings.max_events_per_second)
-            self.monitor.models.references.configured = references
-            self.monitor.configure(settings, self.clock.monotonic())
+        self.ledger.configure(settings, references)
+        self.settings = settings
+        self.rate = RateLimit(settings.max_events_per_second)
         self.requests.reload_successful = True
         log.info("configuration reloaded")
 

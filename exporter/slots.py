@@ -6,7 +6,7 @@ touched, so a high bound costs nothing until it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ JOINED: Final = 3
 Slots = NDArray[np.int64]
 States = NDArray[np.uint8]
 _TICKS_PER_SECOND: Final = 10
+_COLUMNS: Final = ("state", "ts", "value", "code", "_owner", "_arrival")
 
 
 @dataclass(eq=False)
@@ -81,6 +82,10 @@ class SlotQueue:
     def forget(self, slots: Slots) -> None:
         """Take ``slots`` out, wherever they stand."""
         self._serial[slots] = 0
+
+    def every(self) -> Slots:
+        """Return all slots, in order."""
+        return self._live(self._head, self._tail).astype(np.int64)
 
     def first(self, count: int) -> Slots:
         """Return the first ``count`` slots, or as many as there are."""
@@ -149,6 +154,59 @@ class SlotTable:
         self._drop(np.fromiter(owner.slots.values(), np.int64, len(owner.slots)))
         del self._owners[owner.number]
         self._free_numbers.append(owner.number)
+
+    def dump(self) -> dict[str, Any]:
+        """Return copies of all ids and their owners: plain objects and arrays, by slot."""
+        size = len(self.ids)
+        return {
+            "bound": self.bound,
+            "epoch": self._epoch,
+            **{name: getattr(self, name)[:size].copy() for name in _COLUMNS},
+            "arrived": self._arrived.every(),
+            "joined": self._joined.every(),
+            "owners": [
+                (one.number, one.expired_ttl, one.expired_capacity, one.orphaned)
+                for one in self._owners.values()
+            ],
+            "free_numbers": list(self._free_numbers),
+            "ids": list(self.ids),
+            "extra": list(self.extra.items()),
+            "truth": list(self.truth.items()),
+        }
+
+    def load(self, dumped: Mapping[str, Any], extra: Callable[..., Any]) -> None:
+        """Take the ids that were dumped, into an empty table that has room for them.
+
+        ``extra`` makes what is remembered beside the columns.
+        """
+        slots: Slots = dumped["arrived"]
+        size = len(slots)
+        place = np.zeros(len(dumped["ids"]), np.int64)
+        place[slots] = np.arange(size)
+        self._epoch, self.used = dumped["epoch"], size
+        self.ids = [dumped["ids"][slot] for slot in slots.tolist()]
+        for name in _COLUMNS:
+            getattr(self, name)[:size] = dumped[name][slots]
+        self.extra = {int(place[slot]): extra(*values) for slot, values in dumped["extra"]}
+        self.truth = {int(place[slot]): value for slot, value in dumped["truth"]}
+        self._arrived.push(np.arange(size))
+        self._joined.push(place[dumped["joined"]])
+        self._free_numbers = list(dumped["free_numbers"])
+        for number, ttl, capacity, orphaned in dumped["owners"]:
+            owner = Owner(number, {}, 0, 0, ttl, capacity, orphaned)
+            mine = np.flatnonzero(self._owner[:size] == number)
+            owner.slots = {key: i for i in mine.tolist() if (key := self.ids[i]) is not None}
+            owner.pending = int(np.count_nonzero(self.state[mine] == PENDING))
+            owner.waiting = int(np.count_nonzero(self.state[mine] == WAITING))
+            self._owners[number] = owner
+
+    def owned(self, number: int) -> Owner:
+        """Return the owner with a number."""
+        return self._owners[number]
+
+    def shrink(self, bound: int) -> None:
+        """Keep at most ``bound`` ids: others leave as when there is no room."""
+        self._make_room(self.bound - bound)
 
     def insert(self, owner: Owner, entries: Entries, state: States, now: float) -> None:
         """Keep new ids of ``owner``, each in its ``state``; make room for them if need be."""

@@ -7,13 +7,14 @@ the schema that they would give. When the schema is set, they are folded into th
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from exporter.edges import class_edges, score_edges
-from exporter.rows import Labels, Predictions, concat
+from exporter.rows import Labels, Predictions, concat, dump_rows, load_rows
 from exporter.schema import Floats, Schema
 
 START_ROWS: Final = 1000
@@ -29,6 +30,20 @@ class StartBuffer:
     since: float
     parts: list[Part] = field(default_factory=list)
     rows: int = 0
+
+    def dump(self) -> dict[str, Any]:
+        """Return the rows as plain objects and arrays."""
+        parts = [(at, dump_rows(one), dump_rows(other)) for at, one, other in self.parts]
+        return {"since": self.since, "parts": parts, "rows": self.rows}
+
+    @classmethod
+    def load(cls, dumped: Mapping[str, Any]) -> StartBuffer:
+        """Return what was dumped."""
+        parts = [
+            (at, load_rows(Predictions, one), load_rows(Labels, other))
+            for at, one, other in dumped["parts"]
+        ]
+        return cls(dumped["since"], parts, dumped["rows"])
 
     def add(self, predictions: Predictions | None, labels: Labels | None, now: float) -> None:
         """Keep rows."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,15 @@ class Baseline:
         self._sums = np.zeros((HOURS, 6))
         self._week = np.full(HOURS, -1, np.int64)
         self._center: float | None = None
+
+    def dump(self) -> dict[str, Any]:
+        """Return what was learned as plain objects and arrays."""
+        return {"sums": self._sums.copy(), "week": self._week.copy(), "center": self._center}
+
+    def load(self, dumped: Mapping[str, Any]) -> None:
+        """Take what was dumped."""
+        self._sums, self._week = dumped["sums"], dumped["week"]
+        self._center = dumped["center"]
 
     def learn(self, minute: int, value: float) -> None:
         """Take the value of a minute; ``minute`` counts from the Unix epoch."""

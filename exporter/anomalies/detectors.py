@@ -19,8 +19,12 @@ CUSUM_LIMIT: Final = 13.0
 class Ewma:
     """An exponentially weighted moving average (Roberts 1959), in its own deviations."""
 
-    def __init__(self) -> None:
-        self._mean = 0.0
+    def __init__(self, mean: float = 0.0) -> None:
+        self._mean = mean
+
+    def dump(self) -> list[float]:
+        """Return the state: what the constructor takes."""
+        return [self._mean]
 
     def add(self, z: float) -> float:
         """Take a value; return abs(average) over its limit."""
@@ -31,8 +35,12 @@ class Ewma:
 class Cusum:
     """Cumulative sums of what lies more than a slack above or below 0 (Page 1954)."""
 
-    def __init__(self) -> None:
-        self._above = self._below = 0.0
+    def __init__(self, above: float = 0.0, below: float = 0.0) -> None:
+        self._above, self._below = above, below
+
+    def dump(self) -> list[float]:
+        """Return the state: what the constructor takes."""
+        return [self._above, self._below]
 
     def add(self, z: float) -> float:
         """Take a value; return the larger sum over its limit."""

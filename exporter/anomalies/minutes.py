@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -60,6 +60,22 @@ class Minutes:
         taken = list(self._closed)
         self._closed.clear()
         return taken
+
+    def dump(self) -> dict[str, Any]:
+        """Return the open minute and those that were not taken, as plain objects and arrays."""
+        closed = [(minute.number, minute.values) for minute in self._closed]
+        return {
+            "open": self._open.copy(),
+            "number": self._number,
+            "partial": self._partial,
+            "closed": closed,
+        }
+
+    def load(self, dumped: Mapping[str, Any]) -> None:
+        """Take what was dumped."""
+        self._open, self._number = dumped["open"], dumped["number"]
+        self._partial = dumped["partial"]
+        self._closed.extend(Minute(*one) for one in dumped["closed"])
 
     def _advance(self, number: int) -> None:
         if number <= self._number:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from exporter.anomalies.baseline import Baseline, Usual
 from exporter.anomalies.detectors import EWMA_VARIANCE, Cusum, Ewma
@@ -68,6 +68,25 @@ class Series:
         self.anomaly: Anomaly | None = None
         """``None`` while nothing can be decided."""
 
+    def dump(self) -> dict[str, Any]:
+        """Return the state as plain objects and arrays."""
+        one = self.anomaly
+        return {
+            "baseline": self._baseline.dump(),
+            "detectors": [detector.dump() for detector in self._detectors],
+            "first": self._first,
+            "last": self._last,
+            "anomaly": None if one is None else [one.value, one.usual, one.score],
+        }
+
+    def load(self, dumped: Mapping[str, Any]) -> None:
+        """Take what was dumped."""
+        self._baseline.load(dumped["baseline"])
+        ewma, cusum = dumped["detectors"]
+        self._detectors = Ewma(*ewma), Cusum(*cusum)
+        self._first, self._last = dumped["first"], dumped["last"]
+        self.anomaly = None if dumped["anomaly"] is None else Anomaly(*dumped["anomaly"])
+
     def take(self, number: int, value: float) -> None:
         """Take the value of minute ``number``; minutes come in order, some may lack."""
         self._first = number if self._first is None else self._first
@@ -103,6 +122,16 @@ class Anomalies:
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
+
+    def dump(self) -> dict[str, Any]:
+        """Return the state of each signal, by name."""
+        return {name: series.dump() for name, series in self._series.items()}
+
+    def load(self, dumped: Mapping[str, Any]) -> None:
+        """Take what was dumped."""
+        for name, state in dumped.items():
+            self._series[name] = Series(SCALES.get(name, Scale()))
+            self._series[name].load(state)
 
     def take(self, minutes: Iterable[Minute]) -> None:
         """Take closed minutes, oldest first."""

@@ -38,8 +38,8 @@ def announce(settings: config.Settings) -> None:
     log.info("starting modelmeter", extra={"version": __version__, "config": settings.config_file})
     for warning in config.environment_warnings(os.environ):
         log.warning(warning)
-    if settings.persist:
-        log.warning(
-            "this version keeps its state in memory only: after a restart, windows, waiting "
-            "predictions and counters begin anew (--no-persist says that this is meant)"
-        )
+    if not settings.persist:
+        log.info("nothing is kept on disk: a restart begins anew")
+    else:
+        where = {"data_dir": settings.data_dir, "durability": settings.durability}
+        log.info("state is kept", extra=where)

@@ -37,6 +37,7 @@ MIB, GIB = 2**20, 2**30
 MAX_WINDOWS: Final = 8
 MAX_CLASSES: Final = 100
 DURABILITIES: Final = ("disk", "process", "none")
+DISK_ERRORS: Final = ("refuse", "continue")
 GPU_MODES: Final = ("auto", "off", "required")
 TASKS: Final = ("binary", "multiclass", "regression")
 DISTANCES: Final = ("psi", "js", "ks", "wasserstein")
@@ -210,6 +211,8 @@ def root(limit_metrics: Collection[str]) -> Section:
             "join": JOIN,
             "drift": DRIFT,
             "durability": choice(*DURABILITIES),
+            "on_disk_error": choice(*DISK_ERRORS),
+            "max_journal_bytes": size(4 * MIB, 64 * GIB),
             "model_server": MODEL_SERVER,
             "gpu": choice(*GPU_MODES),
             "defaults": Section(model),

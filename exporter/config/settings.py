@@ -128,6 +128,8 @@ class Settings:
     join: JoinSettings = JoinSettings()
     drift: DriftSettings = DriftSettings()
     durability: str = "disk"
+    on_disk_error: Literal["refuse", "continue"] = "refuse"
+    max_journal_bytes: int = 256 * 2**20
     model_server: ModelServerSettings | None = None
     gpu: str = "auto"
     defaults: ModelSettings = ModelSettings()

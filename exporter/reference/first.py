@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,24 @@ class FirstEvents:
         self.bytes = 0
         self.parts: list[bytes] = []
         self._labels = 0
+
+    def dump(self) -> dict[str, Any]:
+        """Return what was gathered as plain objects."""
+        return {
+            "wanted": self.wanted,
+            "rows": self.rows,
+            "labels": self._labels,
+            "parts": list(self.parts),
+        }
+
+    @classmethod
+    def load(cls, dumped: Mapping[str, Any]) -> FirstEvents:
+        """Return what was dumped."""
+        first = cls(dumped["wanted"])
+        first.rows, first._labels = dumped["rows"], dumped["labels"]
+        first.parts = list(dumped["parts"])
+        first.bytes = sum(map(len, first.parts))
+        return first
 
     @property
     def full(self) -> bool:

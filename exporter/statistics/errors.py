@@ -43,7 +43,13 @@ def errors(out: Floats, rows: Labels, schema: Schema) -> None:
         )
 
 
-@statistic("error_totals", rows="labels", shape=lambda schema: _shape(2, schema), lifetime=True)
+@statistic(
+    "error_totals",
+    rows="labels",
+    shape=lambda schema: _shape(2, schema),
+    lifetime=True,
+    reals=slice(None),
+)
 def error_totals(out: Floats, rows: Labels, schema: Schema) -> None:
     """Add the sums of absolute and of squared errors."""
     pair = known_errors(rows)

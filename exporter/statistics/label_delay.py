@@ -21,6 +21,7 @@ _FIXED: Final = np.array(DELAY_EDGES)
     rows="labels",
     shape=lambda schema: (len(DELAY_EDGES) + 2,),
     lifetime=True,
+    reals=slice(-1, None),
 )
 def label_delay_seconds(out: Floats, rows: Labels, schema: Schema) -> None:
     """Count delays in the exported bins; the last place is their sum."""

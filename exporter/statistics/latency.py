@@ -46,6 +46,7 @@ def latency_bins(out: Floats, rows: Predictions, schema: Schema) -> None:
     rows="predictions",
     shape=lambda schema: (len(LATENCY_EDGES) + 2,),
     lifetime=True,
+    reals=slice(-1, None),
 )
 def latency_seconds(out: Floats, rows: Predictions, schema: Schema) -> None:
     """Count latencies in the exported bins; the last place is their sum."""

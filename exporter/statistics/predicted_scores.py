@@ -35,7 +35,9 @@ def predicted_score_bins(out: Floats, rows: Predictions, schema: Schema) -> None
         out[code] += counts(rows.value[rows.code == code], schema.score_edges[0])
 
 
-@statistic("prediction_score", rows="predictions", shape=_fixed, lifetime=True)
+@statistic(
+    "prediction_score", rows="predictions", shape=_fixed, lifetime=True, reals=slice(-1, None)
+)
 def prediction_score(out: Floats, rows: Predictions, schema: Schema) -> None:
     """Count scores in the exported bins; the last place is their sum."""
     if rows.value is not None:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from exporter.collectors.own import Requests
+from exporter.ledger import DiskError
 
 
 class Refused(Exception):
@@ -49,6 +50,10 @@ def install(app: FastAPI, requests: Requests) -> None:
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> JSONResponse:
         return answer(error.status, error.error, error.detail, error.headers)
+
+    @app.exception_handler(DiskError)
+    async def disk(request: Request, error: DiskError) -> JSONResponse:
+        return answer(503, f"nothing can be saved: {error}", [], {"retry-after": "5"})
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

@@ -1,8 +1,9 @@
 """``POST /v1/events``: a plain ASGI callable, since this is where the traffic is.
 
-Small bodies that arrive together are counted together, on the event loop unless somebody else is
-counting or reading; large ones, and those that find the monitor busy, in the one thread that
-counts.
+Small bodies that arrive together are journalled and counted together, in the one thread that
+counts: while it waits for the disk, the next ones gather. Where nothing is journalled, they are
+counted on the event loop, unless somebody else is counting or reading. Large bodies are read in a
+thread of their own.
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from exporter.events import MAX_LISTED_REJECTIONS
-from exporter.ingest import FORMATS, BodyError, Raw, TooManyEvents, Unavailable
+from exporter.ingest import FORMATS, BodyError, TooManyEvents, Unavailable
 from exporter.intake import Outcome
+from exporter.ledger import Body, DiskError, checked
 from exporter.service import Service, TooFast
+from exporter.told import told
 from exporter.web import body as bodies
 from exporter.web.errors import Refused
 from exporter.web.idempotency import Answers
@@ -34,7 +35,7 @@ BODIES_AT_ONCE: Final = 16
 """Bodies of the largest size that may be in memory together."""
 
 Answer = tuple[int, bytes, dict[str, str]]
-Batch = list[tuple[Raw, "asyncio.Future[Outcome]"]]
+Batch = list[tuple[Body, "asyncio.Future[Outcome]"]]
 """Bodies that wait to be counted, and who waits for the outcome."""
 Counted = list[Outcome] | Exception
 
@@ -43,11 +44,16 @@ class EventsRoute:
     """The ingest route."""
 
     def __init__(
-        self, service: Service, thread: Executor, body_seconds: float = bodies.BODY_SECONDS
+        self,
+        service: Service,
+        counting: Executor,
+        reading: Executor,
+        body_seconds: float = bodies.BODY_SECONDS,
     ) -> None:
         self._service = service
-        self._thread = thread
-        self._answers = Answers(service.clock.monotonic)
+        self._counting_thread = counting
+        self._reading_thread = reading
+        self._answers = Answers(service)
         self._body_seconds = body_seconds
         self._in_flight = 0
         self._waiting: Batch = []
@@ -59,17 +65,19 @@ class EventsRoute:
         key = headers.get(b"idempotency-key")
         try:
             if key is None:
-                answer = await self._answer(headers, receive)
+                answer = await self._answer(headers, receive, None)
             else:
-                answer = await self._answers.once(key, lambda: self._answer(headers, receive))
+                answer = await self._answers.once(key, lambda: self._answer(headers, receive, key))
         except bodies.Disconnected:
             return
         await _send(send, *answer)
 
-    async def _answer(self, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
+    async def _answer(
+        self, headers: Mapping[bytes, bytes], receive: Receive, key: bytes | None
+    ) -> Answer:
         """Return the answer to a request, whatever becomes of it."""
         try:
-            status, content = await self._take(headers, receive)
+            status, content = await self._take(headers, receive, key)
             if status == 200:
                 return status, content, {}
             extra: dict[str, str] = {}
@@ -77,6 +85,9 @@ class EventsRoute:
             status, content, extra = error.status, orjson.dumps(error.body), error.headers
         except bodies.Disconnected:
             raise
+        except DiskError as error:
+            told_why = {"error": f"events cannot be saved: {error}", "detail": []}
+            status, content, extra = 503, orjson.dumps(told_why), {"retry-after": "5"}
         except Exception:
             log.exception("a body could not be counted")
             status, extra = 500, {}
@@ -84,10 +95,12 @@ class EventsRoute:
         self._service.requests.refused[status] += 1
         return status, content, extra
 
-    async def _take(self, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[int, bytes]:
+    async def _take(
+        self, headers: Mapping[bytes, bytes], receive: Receive, key: bytes | None
+    ) -> tuple[int, bytes]:
         limit = self._service.settings.max_body_bytes
-        if self._service.stopping:
-            raise Refused(503, "modelmeter is stopping", headers={"retry-after": "1"})
+        if self._service.stopping or self._service.restoring:
+            raise Refused(503, "modelmeter is starting or stopping", headers={"retry-after": "1"})
         media_type = _media_type(headers)
         zipped = _zipped(headers)
         held = 0
@@ -103,48 +116,59 @@ class EventsRoute:
             body = await bodies.read(
                 receive, headers.get(b"content-length"), limit, hold, self._body_seconds
             )
-            return await self._count(media_type, body, zipped, headers.get(b"x-model"))
+            return await self._count(media_type, body, zipped, headers.get(b"x-model"), key)
         finally:
             self._in_flight -= held
 
     async def _count(
-        self, media_type: str, body: bytes, zipped: bool, model: bytes | None
+        self,
+        media_type: str,
+        content: bytes,
+        zipped: bool,
+        model: bytes | None,
+        key: bytes | None,
     ) -> tuple[int, bytes]:
         name = None if model is None else model.decode("latin-1")
-        if len(body) <= INLINE_BYTES and not zipped:
-            return _told(await self._gathered(self._read(media_type, body, name)))
+        if len(content) <= INLINE_BYTES and not zipped:
+            return told(await self._gathered(self._read(media_type, content, name, key)))
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._whole, media_type, body, zipped, name)
+        return await loop.run_in_executor(
+            self._reading_thread, self._whole, media_type, content, zipped, name, key
+        )
 
-    async def _gathered(self, raw: Raw) -> Outcome:
+    async def _gathered(self, body: Body) -> Outcome:
         """Have events counted together with those of the other requests of this moment."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         if not self._waiting and not self._counting:
             loop.call_soon(self._count_waiting)
-        self._waiting.append((raw, future))
+        self._waiting.append((body, future))
         return await future
 
     def _count_waiting(self) -> None:
-        """Count what was gathered: at once, or in the thread while the monitor is busy."""
+        """Count what was gathered: at once, or in the thread that may wait."""
         if not self._waiting:
             return
         batch, self._waiting = self._waiting, []
-        lock = self._service.monitor.lock
-        if lock.acquire(blocking=False):
-            try:
-                _settle(batch, _outcomes(self._service, batch))
-            finally:
-                lock.release()
+        bodies = [body for body, _ in batch]
+        try:
+            counted = self._service.ledger.events_at_once(bodies, checked)
+        except Exception as error:
+            _settle(batch, error)
+            return
+        if counted is not None:
+            _settle(batch, counted)
             return
         self._counting = True
         loop = asyncio.get_running_loop()
-        counted = loop.run_in_executor(self._thread, self._count_in_turn, batch)
-        counted.add_done_callback(lambda done: self._counted(batch, done))
+        later = loop.run_in_executor(self._counting_thread, self._count_in_turn, bodies)
+        later.add_done_callback(lambda done: self._counted(batch, done))
 
-    def _count_in_turn(self, batch: Batch) -> Counted:
-        with self._service.monitor.lock:
-            return _outcomes(self._service, batch)
+    def _count_in_turn(self, bodies: Sequence[Body]) -> Counted:
+        try:
+            return self._service.ledger.events(bodies, checked(bodies))
+        except Exception as error:
+            return error
 
     def _counted(self, batch: Batch, done: asyncio.Future[Counted]) -> None:
         self._counting = False
@@ -152,19 +176,17 @@ class EventsRoute:
         self._count_waiting()
 
     def _whole(
-        self, media_type: str, body: bytes, zipped: bool, model: str | None
+        self, media_type: str, content: bytes, zipped: bool, model: str | None, key: bytes | None
     ) -> tuple[int, bytes]:
         limit = self._service.settings.max_body_bytes
-        plain = bodies.gunzip(body, limit) if zipped else body
-        # Checked before the lock is taken: a body full of faults must not hold up a scrape.
-        checked = self._service.check([self._read(media_type, plain, model)])
-        with self._service.monitor.lock:
-            outcome = self._service.count(checked)[0]
-        return _told(outcome)
+        plain = bodies.gunzip(content, limit) if zipped else content
+        body = self._read(media_type, plain, model, key)
+        # Checked before any lock is taken: a body full of faults must not hold up a scrape.
+        return told(self._service.ledger.events([body], checked([body]))[0])
 
-    def _read(self, media_type: str, body: bytes, model: str | None) -> Raw:
+    def _read(self, media_type: str, content: bytes, model: str | None, key: bytes | None) -> Body:
         try:
-            return self._service.read(media_type, body, model)
+            return self._service.read(media_type, content, model, key)
         except TooManyEvents as error:
             raise Refused(413, error.error) from None
         except BodyError as error:
@@ -174,14 +196,6 @@ class EventsRoute:
         except TooFast as error:
             wait = {"retry-after": str(math.ceil(error.retry_after))}
             raise Refused(429, str(error), headers=wait) from None
-
-
-def _outcomes(service: Service, batch: Batch) -> Counted:
-    """Return what became of each body, or why none of them could be counted."""
-    try:
-        return service.count(service.check([raw for raw, _ in batch]))
-    except Exception as error:
-        return error
 
 
 def _settle(batch: Batch, counted: Counted) -> None:
@@ -210,24 +224,6 @@ def _zipped(headers: Mapping[bytes, bytes]) -> bool:
         shown = encoding.decode("latin-1")
         raise Refused(415, f"content encoding {shown} is not known", [{"allowed": ["gzip"]}])
     return encoding == b"gzip"
-
-
-def _told(outcome: Outcome) -> tuple[int, bytes]:
-    """Return the answer to a body that was read; ``422`` when nothing of it was good."""
-    rejected: list[dict[str, Any]] = [
-        asdict(one) for one in outcome.rejected[:MAX_LISTED_REJECTIONS]
-    ]
-    answer: dict[str, Any] = {
-        "accepted": outcome.accepted,
-        "duplicates": len(outcome.duplicates),
-        "rejected": rejected,
-        "rejected_total": len(outcome.rejected),
-    }
-    if outcome.rejected and not outcome.accepted and not outcome.duplicates:
-        return 422, orjson.dumps(
-            {"error": "every event was rejected", "detail": rejected, **answer}
-        )
-    return 200, orjson.dumps(answer)
 
 
 async def _send(send: Send, status: int, content: bytes, extra: Mapping[str, str]) -> None:

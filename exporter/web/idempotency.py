@@ -5,16 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final
 
-Answer = tuple[int, bytes, dict[str, str]]
+from exporter.service import Service
 
-KEEP_SECONDS: Final = 600.0
-MAX_BYTES: Final = 16 * 2**20
-"""Answers kept; the oldest leave first."""
-_OVERHEAD: Final = 500
-# What the client may mend or wait for is tried anew; what was counted is not.
-_FINAL: Final = (200, 422)
+Reply = tuple[int, bytes, dict[str, str]]
 
 
 class _BrokenOff(Exception):
@@ -22,46 +16,34 @@ class _BrokenOff(Exception):
 
 
 class Answers:
-    """Answers to requests with a key, for ten minutes."""
+    """Answers to requests with a key: those that were given, and those that are being worked on.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._kept: dict[bytes, tuple[float, asyncio.Future[Answer]]] = {}
-        self._bytes = 0
+    What was counted is answered again; what the client may mend or wait for is tried anew.
+    """
 
-    async def once(self, key: bytes, answer: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Return the answer kept under ``key``; else ask for one, and keep it if it is final."""
-        self._forget()
-        while (known := self._kept.get(key)) is not None:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._working: dict[bytes, asyncio.Future[Reply]] = {}
+
+    async def once(self, key: bytes, answer: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Return the answer kept under ``key``; else ask for one."""
+        while (first := self._working.get(key)) is not None:
             # When the first was broken off, the next one that waited takes its place.
             with contextlib.suppress(_BrokenOff):
-                return await asyncio.shield(known[1])
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._kept[key] = (self._clock(), future)
+                return await asyncio.shield(first)
+        now = self._service.clock.monotonic()
+        known = self._service.ledger.answers.get(key, now)
+        if known is not None:
+            return known.status, known.content, {}
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._working[key] = future
         try:
             given = await answer()
         except BaseException as error:
-            self._kept.pop(key, None)
             future.set_exception(_BrokenOff())
             future.exception()
             raise error
+        finally:
+            del self._working[key]
         future.set_result(given)
-        if given[0] in _FINAL:
-            self._bytes += _size(key, given)
-        else:
-            self._kept.pop(key, None)
         return given
-
-    def _forget(self) -> None:
-        """Drop what is too old, or too much."""
-        now = self._clock()
-        for key, (at, future) in list(self._kept.items()):
-            if now - at < KEEP_SECONDS and self._bytes <= MAX_BYTES:
-                return
-            if future.done():
-                del self._kept[key]
-                self._bytes -= _size(key, future.result())
-
-
-def _size(key: bytes, answer: Answer) -> int:
-    return len(key) + len(answer[1]) + _OVERHEAD

@@ -81,7 +81,7 @@ def router(service: Service) -> APIRouter:
         stay; the others start anew.
         """
         _check(model, version)
-        if service.stopping:
+        if service.stopping or service.restoring:
             raise _stopping()
         turn = service.references.builder.turn
         if not turn.acquire(blocking=False):
@@ -106,9 +106,11 @@ def router(service: Service) -> APIRouter:
         }
         return Response(orjson.dumps(answer), media_type="application/json")
 
-    @routes.get("/v1/reference", responses={**_SHOWN, **errors(404)}, response_class=Response)
+    @routes.get("/v1/reference", responses={**_SHOWN, **errors(404, 503)}, response_class=Response)
     def get(request: Request, model: Model, version: Version = None) -> Response:
         """Show the reference that serves a model or a version; as a file where that is accepted."""
+        if service.restoring:
+            raise _stopping()
         reference = service.references.get(model, version)
         if reference is None:
             raise _unknown(model, version)
@@ -119,9 +121,11 @@ def router(service: Service) -> APIRouter:
             orjson.dumps(answer), media_type="application/json", headers={"vary": "accept"}
         )
 
-    @routes.delete("/v1/reference", responses={**DELETED_RESPONSE, **errors(404)})
+    @routes.delete("/v1/reference", responses={**DELETED_RESPONSE, **errors(404, 503)})
     def delete(model: Model, version: Version = None) -> dict[str, int]:
         """Forget a reference that was sent; one that is configured serves again."""
+        if service.restoring:
+            raise _stopping()
         if not service.references.delete(model, version):
             raise _unknown(model, version)
         return {"deleted": 1}
@@ -191,7 +195,7 @@ async def _message(service: Service, request: Request) -> Message:
 
 
 def _stopping() -> Refused:
-    return Refused(503, "modelmeter is stopping", headers={"retry-after": "1"})
+    return Refused(503, "modelmeter is starting or stopping", headers={"retry-after": "1"})
 
 
 def _form(request: Request) -> str | None:

@@ -27,10 +27,14 @@ def router(service: Service, scraping: Executor) -> APIRouter:
     routes = APIRouter()
 
     @routes.get(
-        "/metrics", tags=["prometheus"], responses=METRICS_RESPONSE, response_class=Response
+        "/metrics",
+        tags=["prometheus"],
+        responses={**METRICS_RESPONSE, **errors(503)},
+        response_class=Response,
     )
     async def metrics(request: Request) -> Response:
         """Expose all metrics, in the text format 0.0.4 or in OpenMetrics 1.0.0."""
+        _restored(service)
         accept = request.headers.get("accept", "")
         encoding = request.headers.get("accept-encoding", "")
 
@@ -40,31 +44,35 @@ def router(service: Service, scraping: Executor) -> APIRouter:
         body, headers = await asyncio.get_running_loop().run_in_executor(scraping, work)
         return Response(body, headers=headers)
 
-    @routes.get("/v1/models", tags=["models"], responses=MODELS_RESPONSE)
+    @routes.get("/v1/models", tags=["models"], responses={**MODELS_RESPONSE, **errors(503)})
     def models() -> Response:
         """List what is monitored."""
+        _restored(service)
         return _json({"models": _views(service, None, None)})
 
     @routes.get(
-        "/v1/models/{model:path}", tags=["models"], responses={**MODEL_RESPONSE, **errors(404)}
+        "/v1/models/{model:path}", tags=["models"], responses={**MODEL_RESPONSE, **errors(404, 503)}
     )
     def one_model(model: str, version: Version = None) -> Response:
         """Show one model: its versions, windows, values, bounds, limits and decisions."""
+        _restored(service)
         views = _views(service, model, version)
         if not views:
             raise _unknown(model, version)
         return _json({"model": model, "versions": views})
 
     @routes.delete(
-        "/v1/models/{model:path}", tags=["models"], responses={**DELETED_RESPONSE, **errors(404)}
+        "/v1/models/{model:path}",
+        tags=["models"],
+        responses={**DELETED_RESPONSE, **errors(404, 503)},
     )
     def delete(model: str, version: Version = None) -> Response:
         """Forget a model, or one version of it: its series, its windows, what waits for labels."""
-        with service.monitor.lock:
-            gone = service.monitor.delete(model, version)
-        if not gone:
+        _restored(service)
+        known = service.monitor.models.versions(model)
+        if not any(version in (None, one.version) for one in known):
             raise _unknown(model, version)
-        return _json({"deleted": gone})
+        return _json({"deleted": service.ledger.forget(model, version)})
 
     @routes.get("/-/healthy", tags=["health"], response_class=PlainTextResponse)
     async def healthy() -> str:
@@ -78,13 +86,15 @@ def router(service: Service, scraping: Executor) -> APIRouter:
         """Say that modelmeter takes events."""
         if service.stopping:
             raise Refused(503, "modelmeter is stopping", headers={"retry-after": "1"})
+        _restored(service)
         return "modelmeter is ready.\n"
 
     @routes.post(
-        "/-/reload", tags=["health"], response_class=PlainTextResponse, responses=errors(500)
+        "/-/reload", tags=["health"], response_class=PlainTextResponse, responses=errors(500, 503)
     )
     def reload() -> str:
         """Read the configuration anew; a bad one is refused and the old one stays."""
+        _restored(service)
         try:
             service.reload()
         except ConfigError as error:
@@ -93,6 +103,12 @@ def router(service: Service, scraping: Executor) -> APIRouter:
         return "configuration reloaded.\n"
 
     return routes
+
+
+def _restored(service: Service) -> None:
+    """Raise ``503`` as long as the state is being brought back from disk."""
+    if service.restoring:
+        raise Refused(503, "the state is being restored", headers={"retry-after": "1"})
 
 
 def _views(service: Service, name: str | None, version: str | None) -> list[dict[str, Any]]:

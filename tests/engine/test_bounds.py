@@ -72,12 +72,13 @@ def test_a_silent_model_leaves_after_its_time_if_nothing_waits():
     predict(fed, "plain")
     send(fed, {"model": "pending", "id": "a", "prediction": "yes"})
     send(fed, {"model": "waiting", "id": "a", "label": "yes"})
-    fed.tick(99.0)
-    assert len(fed.models) == 3
-    fed.tick(110.0)
+    assert fed.models.idle(99.0) == []
+    assert [one.name for one in fed.models.idle(110.0)] == ["plain"]
+    fed.delete("plain")
     assert names(fed) == ["pending", "waiting"]
-    fed.tick(501.0)
     fed.tick(512.0)
+    for one in fed.models.idle(512.0):
+        fed.delete(one.name, one.version)
     assert names(fed) == []
     assert fed.models.store.table.used == 0
     assert samples(fed, 512.0) == {}

@@ -13,7 +13,9 @@ from exporter.collectors.process import ModelServerCollector
 from exporter.config import Limit, ModelSettings, Settings
 from exporter.config.keys import DISTANCES
 from exporter.config.settings import DriftSettings, ModelServerSettings
+from exporter.ingest import decode
 from exporter.ingest.columns import check
+from exporter.ledger import checked
 from exporter.reference.build import build
 from exporter.registry import METRICS, TOTALS
 from exporter.service import Clock, Service
@@ -81,7 +83,7 @@ def test_windows_of_n_labels_show_what_labels_tell():
 
 def adopt(service, name, events):
     """Let a model have a reference made of events."""
-    columns, _ = check(service.read("application/json", json.dumps(events).encode(), None))
+    columns, _ = check(decode("application/json", json.dumps(events).encode()))
     settings = service.settings.for_model(name)
     reference, _ = build(columns, settings)
     service.monitor.models.find(name, "none", 1000.0).adopt(reference, 1000.0)
@@ -116,8 +118,8 @@ def told():
     body = json.dumps(events).encode()
     for name in outputs:
         adopt(service, name, [event for event in events if event["model"] == name])
-    with service.monitor.lock:
-        (outcome,) = service.count(service.check([service.read("application/json", body, None)]))
+    sent = service.read("application/json", body, None, None)
+    (outcome,) = service.ledger.events([sent], checked([sent]))
     assert not outcome.rejected
     service.monitor.tick(service.clock.monotonic())
     (model,) = service.monitor.models.versions("binary")

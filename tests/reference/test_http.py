@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
 from socket import create_server
 
@@ -81,7 +82,8 @@ class Served:
 
 @contextmanager
 def serving(settings=None, read_settings=None):
-    service = app.create_service(settings or Settings(windows=HOUR), read_settings)
+    settings = replace(settings or Settings(windows=HOUR), persist=False)
+    service = app.create_service(settings, read_settings)
     config = uvicorn.Config(app.build(service), log_config=None, access_log=False)
     server = uvicorn.Server(config)
     with create_server(("127.0.0.1", 0)) as listening:
@@ -285,7 +287,7 @@ def test_a_configured_file_that_is_bad_is_an_error_that_names_it(tmp_path, name,
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(ConfigError) as error:
-        app.create_service(with_reference(file=str(path)))
+        app.create_service(replace(with_reference(file=str(path)), persist=False))
     (problem,) = error.value.problems
     assert problem.key_path == f"models[{MODEL}].reference.file"
     assert told in problem.message
@@ -339,7 +341,7 @@ def test_who_goes_away_leaves_nothing_behind():
 
 def test_there_are_at_most_max_models_references():
     reference = make(io.BytesIO(ndjson(binary(50))), "ndjson", None, Settings()).reference
-    store = app.create_service(Settings(max_models=2)).references
+    store = app.create_service(Settings(max_models=2, persist=False)).references
     for name in ("a", "b", "a"):
         store.put(name, None, reference)
     with pytest.raises(FieldError, match="already 2 references"):

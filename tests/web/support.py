@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +140,13 @@ def running(
     clock: Clock | None = None,
     more: Iterable[Any] = (),
     read_settings: Callable[[], Settings] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Running]:
-    """The application under a real uvicorn, in a thread."""
+    """The application under a real uvicorn, in a thread; its state is kept in ``folder``."""
+    settings = replace(settings, persist=folder is not None, data_dir=str(folder))
     service = app.create_service(settings, read_settings)
     if clock is not None or more:
-        service = Service(settings, clock or service.clock, read_settings, list(more))
+        service = Service(settings, clock or service.clock, read_settings, list(more), service.disk)
     config = uvicorn.Config(
         app.build(service, body_seconds),
         loop="uvloop",
@@ -159,6 +161,7 @@ def running(
         thread.start()
         try:
             until(lambda: server.started or not thread.is_alive(), "the start")
+            until(lambda: not service.restoring or not thread.is_alive(), "the restore")
             yield Running(listening.getsockname()[1], service)
         finally:
             server.should_exit = True
@@ -169,14 +172,18 @@ def running(
 class Process(Client):
     """``python -m exporter serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, folder: Path, config: Mapping[str, Any] | None = None, data: Path | None = None
+    ) -> None:
+        """``data`` is the folder of the state; without it nothing is kept."""
         super().__init__(free_port())
         self.config = folder / "modelmeter.yml"
         self.log_file = folder / "log"
         self.configure(config or {})
-        command = [sys.executable, "-m", "exporter", "serve", "--no-persist"]
+        command = [sys.executable, "-m", "exporter", "serve"]
+        command += ["--no-persist"] if data is None else ["--data-dir", str(data)]
         command += ["--config", str(self.config), f"--web.listen-address={HOST}:{self.port}"]
-        with self.log_file.open("wb") as log:
+        with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
             until(self.is_ready, "readiness")

@@ -1,12 +1,11 @@
 """``Idempotency-Key``: a repeat gets the first answer, and nothing counts twice."""
 
-import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from exporter.web import idempotency
-from exporter.web.idempotency import Answers
+from exporter import answers
+from exporter.answers import Answer, Answers
 from tests.web.support import HOST, Time, running
 
 EVENT = {"model": "m", "score": 0.5}
@@ -21,7 +20,7 @@ def test_a_repeat_is_answered_as_the_first_for_ten_minutes_and_no_longer() -> No
     with running(clock=time.clock) as client:
         first = client.post([EVENT, {"model": "m", "score": 2}], Idempotency_Key="k")
         assert first.json()["accepted"] == 1
-        time.now += idempotency.KEEP_SECONDS - 1
+        time.now += answers.KEEP_SECONDS - 1
         # Another body under the key of the first is taken for the first.
         assert client.post(EVENT, Idempotency_Key="k").body == first.body
         assert predictions(client) == 1
@@ -35,8 +34,8 @@ def test_a_repeat_is_answered_as_the_first_for_ten_minutes_and_no_longer() -> No
 def test_repeats_at_the_same_time_count_once(served) -> None:
     body = json.dumps([{"model": "same", "score": 0.5}] * 3000).encode()
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: served.post(body, Idempotency_Key="same"), range(16)))
-    assert {(one.status, one.body) for one in answers} == {(200, answers[0].body)}
+        found = list(pool.map(lambda _: served.post(body, Idempotency_Key="same"), range(16)))
+    assert {(one.status, one.body) for one in found} == {(200, found[0].body)}
     assert served.value("model_predictions_total", model="same", version="none") == 3000
 
 
@@ -68,27 +67,23 @@ def test_a_first_that_breaks_off_makes_way_for_the_one_that_waits(served) -> Non
             served.get("/-/healthy")  # answered after the bytes before it were read
             event = {"model": "broken", "score": 1}
             waiting = [pool.submit(served.post, event, Idempotency_Key="broken") for _ in range(4)]
-        answers = [one.result(30) for one in waiting]
-    assert [one.status for one in answers] == [200] * 4
+        found = [one.result(30) for one in waiting]
+    assert [one.status for one in found] == [200] * 4
     assert served.value("model_predictions_total", model="broken", version="none") == 1
 
 
 def test_keys_and_answers_are_bounded() -> None:
-    async def ask(answers: Answers) -> int:
-        calls = 0
+    kept = Answers()
+    for i in range(1000):
+        kept.keep(b"%d" % i, Answer(0.0, 200, b"x" * 100_000))
+    assert kept.get(b"999", 0.0) is not None
+    assert kept.get(b"0", 0.0) is None
+    assert len(kept.dump()) * 100_000 <= answers.MAX_BYTES
 
-        async def answer() -> tuple[int, bytes, dict[str, str]]:
-            nonlocal calls
-            calls += 1
-            return 200, b"x" * 100_000, {}
 
-        for i in range(1000):
-            await answers.once(b"%d" % i, answer)
-        await answers.once(b"999", answer)
-        assert calls == 1000
-        await answers.once(b"0", answer)
-        assert calls == 1001
-        return len(answers._kept)
-
-    kept = asyncio.run(ask(Answers(lambda: 0.0)))
-    assert kept * 100_000 <= idempotency.MAX_BYTES + 200_000
+def test_a_restart_answers_as_the_first_time(tmp_path) -> None:
+    with running(folder=tmp_path) as client:
+        first = client.post([EVENT, {"model": "m", "score": 2}], Idempotency_Key="k")
+    with running(folder=tmp_path) as client:
+        assert client.post(EVENT, Idempotency_Key="k").body == first.body
+        assert predictions(client) == 1

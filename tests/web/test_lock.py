@@ -4,27 +4,29 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from exporter import ledger
 from exporter.app import create_service
 from exporter.config import Settings
+from exporter.web import events
 from exporter.web.events import EventsRoute
 
 
 @pytest.mark.parametrize("body", [b'[{"model": "m", "score": 0.5}]', b'[{"model": "m"}, 1]'])
 def test_a_large_body_is_checked_before_the_lock_is_taken(monkeypatch, body):
     """A body full of faults takes seconds to check."""
-    service = create_service(Settings())
+    service = create_service(Settings(persist=False))
     locked = []
-    check, count = service.check, service.count
 
     def watched(step):
-        def run(argument):
+        def run(*arguments):
             locked.append(service.monitor.lock.locked())
-            return step(argument)
+            return step(*arguments)
 
         return run
 
-    monkeypatch.setattr(service, "check", watched(check))
-    monkeypatch.setattr(service, "count", watched(count))
+    monkeypatch.setattr(events, "checked", watched(ledger.checked))
+    monkeypatch.setattr(service.ledger, "_count", watched(service.ledger._count))
     with ThreadPoolExecutor(1) as thread:
-        EventsRoute(service, thread)._whole("application/json", body, False, None)
+        route = EventsRoute(service, thread, thread)
+        route._whole("application/json", body, False, None, None)
     assert locked == [False, True]

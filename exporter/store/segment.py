@@ -1,0 +1,72 @@
+"""The segment of the journal that is written: records appended, and on disk before it says so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from exporter.store.records import HEAD, framed
+
+
+class Segment:
+    """One file of the journal, open for writing."""
+
+    def __init__(self, path: Path, first: bytes, *, sync: bool) -> None:
+        """Begin the file, which must not be there, with a record; raises ``OSError``."""
+        self.path = path
+        self.end = 0
+        """Bytes that are surely there."""
+        self._sync = sync
+        self._torn = False
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags, 0o600)
+        try:
+            self._add(HEAD + framed(first))
+            if sync:
+                sync_folder(path.parent)
+        except OSError:
+            self.close()
+            path.unlink(missing_ok=True)
+            raise
+
+    def append(self, records: Iterable[bytes]) -> None:
+        """Append records, all or none; raises ``OSError``, and none of them is there then."""
+        self._add(b"".join(map(framed, records)))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._descriptor)
+
+    def _add(self, data: bytes) -> None:
+        if self._torn:
+            self._cut()
+        try:
+            self._write(data)
+            if self._sync:
+                os.fdatasync(self._descriptor)
+        except OSError:
+            # What was refused must not come back: a client sends it again.
+            self._torn = True
+            self._cut()
+            raise
+        self.end += len(data)
+
+    def _write(self, data: bytes) -> None:
+        rest, place = memoryview(data), self.end
+        while rest:
+            written = os.pwrite(self._descriptor, rest, place)
+            rest, place = rest[written:], place + written
+
+    def _cut(self) -> None:
+        os.ftruncate(self._descriptor, self.end)
+        self._torn = False
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk; raises ``OSError``."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,95 @@
+"""Files of records: whatever happens to one, what is read is a beginning of what was written."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.store.mark import Mark, MarkFile
+from exporter.store.records import HEAD, Records, framed
+from exporter.store.segment import Segment
+
+RECORDS = st.lists(st.binary(min_size=1, max_size=60), max_size=8)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("records") / "file"
+
+
+def written(path, records):
+    path.write_bytes(HEAD + b"".join(map(framed, records)))
+    return path.stat().st_size
+
+
+@given(RECORDS)
+def test_what_was_written_is_read(path, records):
+    size = written(path, records)
+    found = Records(path)
+    assert list(found) == records
+    assert found.end == found.size == size
+
+
+@given(RECORDS, st.data())
+def test_of_a_file_cut_short_the_whole_records_are_read(path, records, data):
+    size = written(path, records)
+    kept = data.draw(st.integers(0, size))
+    os.truncate(path, kept)
+    found = Records(path)
+    read = list(found)
+    assert read == records[: len(read)]
+    assert found.size == kept >= found.end
+    rest = HEAD + b"".join(map(framed, records[: len(read) + 1]))
+    assert len(read) == len(records) or kept < len(rest)
+
+
+@given(RECORDS, st.data())
+def test_a_changed_bit_ends_the_reading(path, records, data):
+    size = written(path, records)
+    place = data.draw(st.integers(0, size - 1))
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    found = Records(path)
+    read = list(found)
+    assert read == records[: len(read)]
+    assert found.end <= place
+
+
+def test_zeros_at_the_end_are_no_records(path):
+    size = written(path, [b"one"])
+    with path.open("ab") as file:
+        file.write(bytes(100))
+    found = Records(path)
+    assert list(found) == [b"one"]
+    assert (found.end, found.size) == (size, size + 100)
+
+
+def test_a_segment_is_appended_to_and_never_overwritten(tmp_path):
+    segment = Segment(tmp_path / "one", b"first", sync=True)
+    segment.append([b"second", b"third"])
+    segment.append([b"fourth"])
+    assert segment.end == segment.path.stat().st_size
+    segment.close()
+    assert list(Records(segment.path)) == [b"first", b"second", b"third", b"fourth"]
+    with pytest.raises(FileExistsError):
+        Segment(tmp_path / "one", b"first", sync=True)
+
+
+def test_the_mark_is_read_back_and_a_damaged_one_is_none(tmp_path):
+    mark = MarkFile(tmp_path)
+    assert mark.read() is None
+    mark.write(Mark(3, 700, True), sync=True)
+    assert mark.read() == Mark(3, 700, True)
+    mark.close()
+    path = tmp_path / "mark"
+    for place in range(path.stat().st_size):
+        content = bytearray(path.read_bytes())
+        content[place] ^= 1
+        path.write_bytes(content)
+        again = MarkFile(tmp_path)
+        assert again.read() is None
+        again.close()
+        content[place] ^= 1
+        path.write_bytes(content)

@@ -1,0 +1,367 @@
+"""Restarts: nothing acknowledged is lost, nothing counts twice, and no counter falls a little."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.config import JoinSettings, ModelSettings, ReferenceSettings, WindowSpec
+from exporter.store.folder import Folder, InUse
+from tests.golden import scenario
+from tests.store.support import SETTINGS, START, Run, alive
+
+EVENTS = [
+    {"id": i, "score": i / 40, "latency_seconds": 0.1, "features": {"x": 0.1 * i}}
+    for i in range(40)
+]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "data"
+
+
+def test_what_was_acknowledged_survives_a_kill(path):
+    with alive(path) as run:
+        for event in EVENTS:
+            run.send(event)
+            run.now += 1.0
+        run.send(*[{"id": i, "label": 1} for i in range(10)])
+        before, windows = run.counters(), run.shown()
+    with alive(path, now=run.now) as again:
+        assert not again.restored.lost
+        assert again.counters().keys() == before.keys()
+        for key, value in again.counters().items():
+            assert before[key] <= value <= before[key] * (1 + 1e-8), key
+        for key, value in again.shown().items():
+            assert value == pytest.approx(windows[key], rel=1e-8), key
+        # And joins go on where they were.
+        assert again.send(*[{"id": i, "label": 0} for i in range(5, 15)]).duplicates == [*range(5)]
+        assert again.shown()["model_labels_total", (("model", "m"), ("version", "none"))] == 15
+
+
+def test_a_stop_in_order_changes_not_even_the_last_digit(path):
+    run = Run(path)
+    for event in EVENTS:
+        run.send(event)
+        run.now += 1.0
+    before = run.shown()
+    run.stop()
+    with alive(path, now=run.now) as again:
+        assert again.restored.operations == 0
+        assert again.shown() == before
+
+
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.lists(st.sampled_from(EVENTS), min_size=1, max_size=5)),
+        st.tuples(st.just("label"), st.lists(st.integers(0, 39), min_size=1, max_size=5)),
+        st.tuples(st.just("wait"), st.floats(0, 100)),
+        st.just(("forget", None)),
+        st.just(("save", None)),
+        st.just(("kill", None)),
+        st.just(("stop", None)),
+    ),
+    max_size=25,
+)
+
+
+def apply(run, what, value):
+    if what == "send":
+        run.send(*value)
+    elif what == "label":
+        run.send(*[{"id": i, "label": i % 2} for i in value])
+    elif what == "wait":
+        run.now += value
+    elif what == "forget":
+        run.ledger.forget("m", None)
+    elif what == "save":
+        run.ledger.save()
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(OPERATIONS)
+def test_kills_and_stops_at_any_point_change_nothing(tmp_path_factory, operations):
+    """A life with restarts shows what a life without them does, but for the last digits of sums."""
+    folder = tmp_path_factory.mktemp("life")
+    whole, run = Run(folder / "whole"), Run(folder / "broken")
+    for what, value in operations:
+        if what in ("kill", "stop"):
+            before = run.counters()
+            getattr(run, what)()
+            run = Run(folder / "broken", now=run.now)
+            assert not run.restored.lost
+            assert all(value >= before[key] for key, value in run.counters().items())
+            assert run.counters().keys() == before.keys()
+        else:
+            apply(run, what, value)
+            apply(whole, what, value)
+    assert run.shown() == pytest.approx(whole.shown(), rel=1e-7)
+    run.kill()
+    whole.kill()
+    shutil.rmtree(folder)
+
+
+def life(path):
+    """A folder with two snapshots and a journal behind them; what was last exposed."""
+    run = Run(path)
+    for round_ in range(3):
+        for event in EVENTS[round_ * 12 : round_ * 12 + 12]:
+            run.send(event)
+            run.now += 1.0
+        run.send(*[{"id": i, "label": 1} for i in range(round_ * 6)])
+        if round_ < 2:
+            run.ledger.save()
+    exposed, now = run.counters(), run.now
+    run.kill()
+    return exposed, now
+
+
+def keeps_the_promise(path, exposed, now):
+    """No counter is slightly lower than it was: each is at least what it was, or began anew."""
+    with alive(path, now=now) as again:
+        found = again.counters()
+        lower = {key for key, value in found.items() if value < exposed.get(key, 0.0)}
+        assert all(found[key] == 0 for key in lower)
+        assert again.restored.lost or not lower
+        assert again.restored.lost or found.keys() == exposed.keys()
+        # It goes on, and the next start finds nothing wrong.
+        again.send({"id": "later", "score": 0.5})
+        again.ledger.save()
+    with alive(path, now=now) as third:
+        assert not third.restored.lost
+    return again
+
+
+def files(path, kind):
+    return sorted(path.glob(f"{kind}-*"))
+
+
+@pytest.mark.parametrize("kind", ["journal", "snapshot"])
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_damage_at_every_hundredth_byte(tmp_path, kind, damage):
+    exposed, now = life(tmp_path / "whole")
+    for which, file in enumerate(files(tmp_path / "whole", kind)):
+        for place in range(0, file.stat().st_size, 100):
+            path = tmp_path / f"{which}-{place}"
+            shutil.copytree(tmp_path / "whole", path)
+            content = bytearray(file.read_bytes())
+            if damage == "cut":
+                del content[place:]
+            else:
+                content[place] ^= 0x10
+            (path / file.name).write_bytes(content)
+            keeps_the_promise(path, exposed, now)
+            aside = path / "damaged" / file.name
+            if aside.exists():
+                assert aside.read_bytes() == content
+            shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("place", [1, 8, 100])
+def test_what_was_torn_while_it_was_written_is_dropped_and_told(path, caplog, place):
+    exposed, now = life(path)
+    last = files(path, "journal")[-1]
+    whole = last.read_bytes()
+    last.write_bytes(
+        whole + b"\x99\x03\x00\x00then the power went, in the middle of a record"[:place]
+    )
+    with alive(path, now=now) as again:
+        assert not again.restored.lost
+        assert all(again.counters()[key] >= value for key, value in exposed.items())
+    assert f"last {min(place, 50)} bytes were torn" in caplog.text
+    assert again.folder.damaged == 0
+
+
+def test_a_damaged_snapshot_is_no_loss_while_the_one_before_is_whole(path):
+    exposed, now = life(path)
+    newest = files(path, "snapshot")[-1]
+    newest.write_bytes(newest.read_bytes()[:-5])
+    with alive(path, now=now) as again:
+        assert not again.restored.lost
+        assert again.folder.damaged == 1
+        assert all(again.counters()[key] >= value for key, value in exposed.items())
+    assert (path / "damaged" / newest.name).exists()
+
+
+def test_after_a_loss_windows_and_joins_stay_and_counters_begin_anew(path):
+    _, now = life(path)
+    last = files(path, "journal")[-1]
+    last.write_bytes(last.read_bytes()[:-5])
+    with alive(path, now=now) as again:
+        assert again.restored.lost
+        assert not any(again.counters().values())
+        shown = again.shown()
+        about = ("model", "m"), ("version", "none"), ("window", "1h")
+        assert shown["model_window_predictions", about] >= 24
+        assert again.send({"id": 20, "label": 1}).duplicates == []
+        assert again.shown()["model_labels_total", about[:2]] == 1
+
+
+def test_a_missing_segment_is_a_loss(path):
+    _, now = life(path)
+    files(path, "journal")[-1].unlink()
+    with alive(path, now=now) as again:
+        assert again.restored.lost
+
+
+def test_time_away_is_a_gap(path):
+    run = Run(path)
+    for event in EVENTS:
+        run.send(event)
+    run.stop()
+    about = ("model", "m"), ("version", "none")
+    with alive(path, now=START + 600) as again:
+        shown = again.shown()
+        assert shown["model_window_predictions", (*about, ("window", "1m"))] == 0
+        assert shown["model_window_predictions", (*about, ("window", "1h"))] == 40
+        assert shown["model_window_span_seconds", (*about, ("window", "1h"))] == 600
+    with alive(path, now=START + 4000) as later:
+        assert later.shown()["model_window_predictions", (*about, ("window", "1h"))] == 0
+        assert later.shown()["model_predictions_total", about] == 40
+
+
+def test_a_clock_that_was_set_back_an_hour_takes_no_time_away(path):
+    run = Run(path)
+    run.send(*EVENTS)
+    run.now += 30.0
+    run.send({"id": "late", "score": 0.5})
+    run.stop()
+    about = ("model", "m"), ("version", "none"), ("window", "1m")
+    with alive(path, now=START - 3600) as again:
+        assert again.now == START + 30.0
+        assert again.shown()["model_window_predictions", about] == 41
+        again.now += 45.0
+        again.send({"id": "later", "score": 0.5})
+        assert again.shown()["model_window_predictions", about] == 2
+
+
+def test_what_expired_while_away_is_counted(path):
+    short = replace(SETTINGS, join=JoinSettings(ttl=100.0, max_pending=1000))
+    run = Run(path, short)
+    run.send(*EVENTS, {"id": "x", "label": 1})
+    run.stop()
+    about = ("model", "m"), ("version", "none")
+    with alive(path, short, now=START + 1000) as again:
+        shown = again.shown()
+        assert (
+            shown["model_predictions_expired_total", (*about[:1], ("reason", "ttl"), about[1])]
+            == 40
+        )
+        assert shown["model_labels_orphaned_total", about] == 1
+        assert shown["model_pending_predictions", about] == 0
+
+
+def test_other_settings_hold_from_the_restart_on(path):
+    run = Run(path)
+    run.send(*EVENTS)
+    run.kill()
+    other = replace(
+        SETTINGS,
+        windows=(WindowSpec("5m", 300.0),),
+        join=JoinSettings(max_pending=5),
+        models=(ModelSettings(name="m", threshold=0.9),),
+    )
+    with alive(path, other, now=run.now) as again:
+        shown = again.shown()
+        about = ("model", "m"), ("version", "none")
+        # Done again under the old settings: a class would else be another than it was.
+        assert shown["model_predicted_class_total", (about[0], ("predicted", "1"), about[1])] == 20
+        assert shown["model_predictions_total", about] == 40
+        assert shown["model_pending_predictions", about] == 5
+        assert shown["model_window_predictions", (*about, ("window", "5m"))] == 0
+
+
+def test_references_come_back_from_journal_and_snapshot(path):
+    known = scenario.references()
+    run = Run(path)
+    run.ledger.refer("m", None, known["fraud"])
+    run.ledger.refer("gone", None, known["price"])
+    run.ledger.save()
+    run.ledger.refer("gone", None, None)
+    run.ledger.refer("price", "v1", known["price"])
+    run.kill()
+    with alive(path) as again:
+        sent = again.monitor.models.references.sent
+        assert set(sent) == {("m", None), ("price", "v1")}
+        assert (sent["m", None].vector == known["fraud"].vector).all()
+        again.send({"score": 0.5})
+        (model,) = again.monitor.models
+        assert model.reference is sent["m", None]
+
+
+def test_first_events_that_were_gathered_are_not_gathered_anew(path):
+    gathering = replace(
+        SETTINGS,
+        models=(ModelSettings(name="m", reference=ReferenceSettings(first=30)),),
+    )
+    run = Run(path, gathering)
+    run.send(*EVENTS[:10])
+    run.ledger.save()
+    run.send(*EVENTS[10:20])
+    run.kill()
+    with alive(path, gathering) as again:
+        (model,) = again.monitor.models
+        assert model.first.rows == 20
+        again.send(*EVENTS[20:30])
+        assert model.first.full
+
+
+def test_answers_are_given_again_after_a_kill(path):
+    with alive(path) as run:
+        first = run.send({"id": 1, "score": 0.5}, {"score": 7}, key=b"k")
+        assert first.accepted == 1
+        kept = run.ledger.answers.get(b"k", run.now)
+    with alive(path, now=run.now) as again:
+        assert again.ledger.answers.get(b"k", again.now) == kept
+    with alive(path, now=run.now + 601) as late:
+        assert late.ledger.answers.get(b"k", late.now) is None
+
+
+def test_two_processes_do_not_share_a_folder(path):
+    with alive(path), pytest.raises(InUse, match="in use by another"):
+        Folder(path, sync=False)
+
+
+def test_the_journal_is_cut_behind_the_snapshots(path):
+    with alive(path) as run:
+        for _ in range(6):
+            run.send(*EVENTS)
+            run.ledger.save()
+        assert len(files(path, "snapshot")) == 2
+        assert len(files(path, "journal")) == 2
+        sizes = sum(one.stat().st_size for one in files(path, "journal"))
+        assert run.folder.journal_bytes == sizes
+
+
+def test_a_snapshot_is_due_by_size_and_by_time(path):
+    with alive(path, most=40_000) as run:
+        before = run.folder.snapshots()
+        run.ledger.save_if_due()
+        assert run.folder.snapshots() == before
+        for _ in range(4):
+            run.send(*EVENTS)
+        run.ledger.save_if_due()
+        assert len(run.folder.snapshots()) == 1
+        run.send(*EVENTS[:1])
+        run.now += 301.0
+        run.ledger.save_if_due()
+        assert len(run.folder.snapshots()) == 2
+
+
+def test_without_a_journal_a_kill_loses_totals_and_a_stop_nothing(path):
+    run = Run(path, journals=False)
+    run.folder.go_beyond()
+    run.send(*EVENTS)
+    before = run.shown()
+    run.stop()
+    with alive(path, now=run.now, journals=False) as again:
+        assert not again.restored.lost
+        assert again.shown() == before
+        again.folder.go_beyond()
+        again.send({"id": "more", "score": 0.1})
+    with alive(path, now=run.now, journals=False) as third:
+        assert third.restored.lost
+        assert not any(third.counters().values())
