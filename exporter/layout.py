@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +56,9 @@ class Layout:
     def fold(self, predictions: Predictions | None, labels: Labels | None) -> Floats:
         """Return the summary of the rows."""
         vector = self.zero()
-        rows = {"predictions": predictions, "labels": labels}
+        rows: dict[str, Any] = {"predictions": predictions, "labels": labels}
         derived = []
+        prepared: dict[Any, Any] = {}
         for one in self.statistics:
             batch = rows[one.rows]
             if batch is None or not batch.size:
@@ -65,6 +67,11 @@ class Layout:
                 derived.append(one)
                 continue
             where, shape = self.places[one.name]
+            if one.given is not None:
+                key = (one.given, one.rows)
+                if key not in prepared:
+                    prepared[key] = one.given(batch, self.schema)
+                batch = prepared[key]
             one.fold(vector[where].reshape(shape), batch, self.schema)
         for one in derived:
             source, target = self.view(vector, one.source), self.view(vector, one.name)

@@ -57,6 +57,8 @@ class Statistic:
     class_axes: tuple[int, ...] = ()
     source: str = ""
     """The statistic that this one is derived from, instead of from rows."""
+    given: Callable[[Any, Schema], Any] | None = None
+    """What is worked out of the rows once, for all statistics that are made from it."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def statistic(
     lifetime: bool = False,
     class_axes: tuple[int, ...] = (),
     source: str = "",
+    given: Callable[[Any, Schema], Any] | None = None,
 ) -> Callable[[Function], Function]:
     """Register ``fold(out, rows, schema)``, which adds ``rows`` to the zeroed array ``out``.
 
@@ -134,11 +137,14 @@ def statistic(
     of a finished array when the schema changes; ``lifetime`` statistics are also kept as totals,
     and must not depend on edges or centres. ``class_axes`` are the axes that stand for classes.
     With a ``source``, ``fold(out, counted, schema)`` takes what that statistic counted, and must be
-    linear in it: what was looked at once need not be looked at twice.
+    linear in it: what was looked at once need not be looked at twice. With ``given(rows, schema)``
+    it takes what that returns in place of the rows: once a batch for all statistics that name it.
     """
 
     def register(fold: Function) -> Function:
-        STATISTICS[name] = Statistic(name, rows, shape, fold, carry, lifetime, class_axes, source)
+        STATISTICS[name] = Statistic(
+            name, rows, shape, fold, carry, lifetime, class_axes, source, given
+        )
         return fold
 
     return register
