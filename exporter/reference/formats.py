@@ -271,7 +271,7 @@ def _tabular(table: Any) -> Raw:
                 column = pc.if_else(nan, pa.scalar(None, field.type), column)
         elif pa.types.is_integer(field.type) and field.name.startswith("features."):
             column = column.cast(pa.float64(), safe=False)
-        elif pa.types.is_string(field.type) and field.name.startswith("features."):
+        elif _is_text(field.type) and field.name.startswith("features."):
             texts[field.name] = _coded(column)
         table = table.set_column(place, field.name, column)
     raw = from_table(table.drop_columns(list(texts)))
@@ -279,6 +279,12 @@ def _tabular(table: Any) -> Raw:
         inputs = raw.fields.setdefault("features", {})
         inputs.update({name.removeprefix("features."): one for name, one in texts.items()})
     return raw
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types  # noqa: PLC0415
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
 def _coded(column: Any) -> Coded:
