@@ -17,7 +17,7 @@ from exporter.anomalies.minutes import Minutes
 from exporter.config import WindowSpec
 from exporter.edges import more_class_edges
 from exporter.layout import Layout
-from exporter.panes import CountPanes, Panes
+from exporter.panes import CountPanes, Panes, apart
 from exporter.reference.reference import Reference
 from exporter.registry import METRICS, STATISTICS, Floats
 from exporter.rows import Labels, Predictions, dump_rows, last, load_rows
@@ -105,11 +105,7 @@ class Counts:
     def add(self, predictions: Predictions | None, labels: Labels | None, now: float) -> None:
         """Count rows; they are folded when there are enough, or by :meth:`flush`."""
         # Which pane rows fall into must not depend on when somebody looks.
-        if (
-            self._waiting
-            and self._panes is not None
-            and self._panes.apart(self._waiting[0][0], now)
-        ):
+        if self._waiting and apart(self._waiting[0][0], now, self.windows):
             self.flush(now)
         self._waiting.append((now, predictions, labels))
         self._rows += (predictions.size if predictions else 0) + (labels.size if labels else 0)

@@ -295,26 +295,29 @@ class Encoder:
         named = (columns.prediction, columns.label)
         names = {v for column in named if column is not None for v in set(column)}
         by_score = self._by_score(columns)
-        known_pair = not by_score or set(self._pair()) <= self.schema.codes.keys()
+        known_pair = not by_score.any() or set(self._pair()) <= self.schema.codes.keys()
         if not known_pair or not names <= {None, *self._codes}:
             self._admit_in_order(columns, by_score, faults)
 
-    def _by_score(self, columns: Columns) -> set[int]:
-        """Return the positions of the events that predict by their score alone."""
+    def _by_score(self, columns: Columns) -> NDArray[np.bool_]:
+        """Return which of the events predict by their score alone."""
         if columns.score is None:
-            return set()
-        scored = np.flatnonzero(~np.isnan(columns.score)).tolist()
-        given = columns.prediction
-        return {i for i in scored if given is None or given[i] is None}
+            return np.zeros(len(columns), np.bool_)
+        scored: NDArray[np.bool_] = ~np.isnan(columns.score)
+        if columns.prediction is not None:
+            scored &= np.array([value is None for value in columns.prediction], np.bool_)
+        return scored
 
-    def _admit_in_order(self, columns: Columns, by_score: set[int], faults: Faults) -> None:
+    def _admit_in_order(
+        self, columns: Columns, by_score: NDArray[np.bool_], faults: Faults
+    ) -> None:
         """Admit the classes of a binary model, event by event: batches must not matter."""
         for i in range(len(columns)):
             if i in faults or self.task != "binary":
                 continue
             prediction = None if columns.prediction is None else columns.prediction[i]
             label = None if columns.label is None else columns.label[i]
-            named = [("score", name) for name in self._pair()] if i in by_score else []
+            named = [("score", name) for name in self._pair()] if by_score[i] else []
             given = (("prediction", prediction), ("label", label))
             named += [(field, class_name(value)) for field, value in given if value is not None]
             fault = self._admit_event(named)
@@ -388,7 +391,6 @@ class Encoder:
         if columns.prediction is not None and None not in columns.prediction:
             return columns.prediction  # type: ignore[return-value]
         assert self.schema is not None
-        given: Sequence[Value | None] = columns.prediction or [None] * len(columns)
         best: list[Value | None]
         if self.schema.task == "multiclass":
             assert columns.scores is not None
@@ -397,7 +399,10 @@ class Encoder:
             assert columns.score is not None
             pair = self._pair()
             best = [pair[above] for above in (columns.score >= self.schema.threshold).tolist()]
-        return [b if value is None else value for value, b in zip(given, best, strict=True)]  # type: ignore[misc]
+        if columns.prediction is None:
+            return best  # type: ignore[return-value]
+        pairs = zip(columns.prediction, best, strict=True)
+        return [b if value is None else value for value, b in pairs]  # type: ignore[misc]
 
     def _encode(self, values: Sequence[Value]) -> Codes:
         codes: list[Any] = list(map(self._codes.get, values))

@@ -25,7 +25,9 @@ def feature_columns(
     if features is None:
         return None
     if isinstance(features, dict):
-        return {name: features.get(name, [None] * size) for name in names}
+        missing = [name for name in names if name not in features]
+        table = {name: [None] * size for name in missing} | dict(features)
+        return {name: table[name] for name in names}
     rows: list[Any] = list(features)
     gaps = [i for i, row in enumerate(rows) if row is None] if None in rows else []
     for i in gaps:

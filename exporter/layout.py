@@ -56,8 +56,9 @@ class Layout:
     def fold(self, predictions: Predictions | None, labels: Labels | None) -> Floats:
         """Return the summary of the rows."""
         vector = self.zero()
-        rows = {"predictions": predictions, "labels": labels}
+        rows: dict[str, Any] = {"predictions": predictions, "labels": labels}
         derived = []
+        prepared: dict[Any, Any] = {}
         for one in self.statistics:
             batch = rows[one.rows]
             if batch is None or not batch.size:
@@ -66,12 +67,22 @@ class Layout:
                 derived.append(one)
                 continue
             where, shape = self.places[one.name]
-            one.fold(vector[where].reshape(shape), batch, self.schema)
+            told = self._told(one, batch, prepared)
+            one.fold(vector[where].reshape(shape), told, self.schema)
         for one in derived:
             source, target = self.view(vector, one.source), self.view(vector, one.name)
             if source is not None and target is not None:
                 one.fold(target, source, self.schema)
         return vector
+
+    def _told(self, one: Statistic, batch: Any, prepared: dict[Any, Any]) -> Any:
+        """Return what a statistic takes: the rows, or what is worked out of them once a batch."""
+        if one.given is None:
+            return batch
+        key = (one.given, one.rows)
+        if key not in prepared:
+            prepared[key] = one.given(batch, self.schema)
+        return prepared[key]
 
     def carry(self, vector: Floats, after: Layout) -> Floats:
         """Return ``vector`` in the layout ``after``; what cannot be carried over is 0."""

@@ -9,18 +9,30 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
+from exporter.config import WindowSpec
 from exporter.layout import Layout, Moves, Sparse, sparse, total
 from exporter.registry import Floats
 from exporter.rows import Labels, select
 
 PANES: Final = 60
 """A window is made of at least this many panes."""
+
+
+def shortest(seconds: Iterable[float]) -> float:
+    """Return the seconds of a pane of the shortest of windows of ``seconds``."""
+    return min(seconds, default=PANES) / PANES
+
+
+def apart(one: float, other: float, windows: Iterable[WindowSpec]) -> bool:
+    """Return whether two times lie in different panes of the shortest window."""
+    width = shortest(spec.seconds for spec in windows if spec.seconds is not None)
+    return one // width != other // width
 
 
 @dataclass
@@ -67,7 +79,7 @@ class Panes:
         self.layout = layout
         self.born = now
         ordered = sorted(windows.items(), key=lambda item: item[1])
-        self.width = ordered[0][1] / PANES if ordered else 1.0
+        self.width = shortest(windows.values())
         self._rings: dict[str, _Ring] = {}
         ratio = 1
         for name, seconds in ordered:
@@ -76,10 +88,6 @@ class Panes:
             self._rings[name] = _Ring(ratio, seconds, self.width * ratio, layout.zero())
         self._open = layout.zero()
         self._index = self._place(now)
-
-    def apart(self, one: float, other: float) -> bool:
-        """Return whether two times lie in different panes."""
-        return self._place(one) != self._place(other)
 
     def add(self, summary: Floats, now: float) -> None:
         """Add a summary to the pane that is open at ``now``."""

@@ -59,6 +59,8 @@ class Statistic:
     """The statistic that this one is derived from, instead of from rows."""
     reals: slice | None = None
     """The places of a lifetime statistic that are sums of real numbers; the others are counts."""
+    given: Callable[[Any, Schema], Any] | None = None
+    """What is worked out of the rows once, for all statistics that are made from it."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def statistic(
     class_axes: tuple[int, ...] = (),
     source: str = "",
     reals: slice | None = None,
+    given: Callable[[Any, Schema], Any] | None = None,
 ) -> Callable[[Function], Function]:
     """Register ``fold(out, rows, schema)``, which adds ``rows`` to the zeroed array ``out``.
 
@@ -137,13 +140,15 @@ def statistic(
     of a finished array when the schema changes; ``lifetime`` statistics are also kept as totals,
     and must not depend on edges or centres. ``class_axes`` are the axes that stand for classes.
     With a ``source``, ``fold(out, counted, schema)`` takes what that statistic counted, and must be
-    linear in it: what was looked at once need not be looked at twice. ``reals`` are the places of a
-    lifetime statistic that are sums of real numbers, not counts: the order of adding shows in them.
+    linear in it: what was looked at once need not be looked at twice. With ``given(rows, schema)``
+    it takes what that returns in place of the rows: once a batch for all statistics that name it.
+    ``reals`` are the places of a lifetime statistic that are sums of real numbers, not counts: the
+    order of adding shows in them.
     """
 
     def register(fold: Function) -> Function:
         STATISTICS[name] = Statistic(
-            name, rows, shape, fold, carry, lifetime, class_axes, source, reals
+            name, rows, shape, fold, carry, lifetime, class_axes, source, reals, given
         )
         return fold
 

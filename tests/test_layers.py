@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    "exporter events rows edges logbins estimates rate bins answers",
+    "exporter events rows edges logbins estimates rate bins answers coded",
     "schema slots curves config logs packing",
     "registry join ingest store operations",
     "layout families start decisions statistics showing features",
@@ -38,7 +38,7 @@ LAYERS = (
 """Bottom to top. Names are modules or whole packages; one layer's names do not know each other."""
 
 OF_PLUG_INS = {"events", "registry", "schema", "rows", "edges", "estimates", "logbins", "curves",
-               "bins", "window"}  # fmt: skip
+               "bins", "window", "coded"}  # fmt: skip
 PURE = {"__future__", "collections", "collections.abc", "functools", "math", "typing",
         "dataclasses", "numpy", "numpy.typing", "scipy.special"}  # fmt: skip
 CLOCKS = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "process_time", "now",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exporter.coded import Coded
 from exporter.events import MAX_VERSION, Rejection, Value
 from exporter.ingest import fields
 from exporter.ingest.fields import Check, Features
@@ -55,6 +56,8 @@ class Columns:
                 return None
             if isinstance(column, np.ndarray):
                 return column[index]
+            if isinstance(column, Coded):
+                return column.take(index)
             if isinstance(column, dict):
                 return {name: pick(values) for name, values in column.items()}
             return [column[i] for i in which]

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from exporter.coded import Coded
 from exporter.events import (
     MAX_FEATURE,
     MAX_ID,
@@ -235,11 +236,15 @@ def _feature_columns(todo: Check, table: dict[str, Any]) -> Features:
         if not 0 < len(name) <= MAX_FEATURE:
             for i in range(todo.size):
                 todo.reject(i, "features", f"a name must be 1-{MAX_FEATURE} characters")
-        elif not isinstance(values, np.ndarray) and not set(map(type, values)) <= VALUES:
+        elif not isinstance(values, np.ndarray) and not _kinds(values) <= VALUES:
             for i, value in enumerate(values):
                 if type(value) not in VALUES:
                     todo.reject(i, f"features.{name}", _feature_error(value))
     return table
+
+
+def _kinds(column: Any) -> set[type]:
+    return set(map(type, column.values if isinstance(column, Coded) else column))
 
 
 def _feature_row(row: Any) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from exporter.bins import MAX_CATEGORIES, FeatureBins, FeatureKind
+from exporter.coded import Coded
 from exporter.config import ModelSettings
-from exporter.encode import Encoder
+from exporter.encode import Codes, Encoder
 from exporter.events import FieldError, class_name
 from exporter.features import feature_columns, feature_names
 from exporter.ingest.columns import Columns
@@ -22,7 +23,7 @@ from exporter.reference.variability import variability
 from exporter.registry import STATISTICS, Floats
 from exporter.rows import ABSENT, Labels, Predictions
 from exporter.start import fitted
-from exporter.statistics.feature_bins import LARGEST
+from exporter.statistics.feature_bins import LARGEST, occurrences
 
 QUANTILE_BINS: Final = 40
 EVEN_EDGES: Final = 32
@@ -74,7 +75,8 @@ def build(
         one, summary = feature(name, table[name], settings)
         bins.append(one)
         found.append(summary)
-    predictions, labels = rows(encoder, columns, table)
+    labelled = _labelled(columns)
+    predictions, labels = rows(encoder, columns, table, labelled)
     assert encoder.schema is not None
     schema = replace(
         fitted(encoder.schema, predictions, labels),
@@ -94,14 +96,14 @@ def build(
         source=source,
         found=tuple(found),
     )
-    measured = variability(reference, predictions, labels, columns.ts, _labelled(columns), progress)
+    measured = variability(reference, predictions, labels, columns.ts, labelled, progress)
     return replace(reference, variability=measured), found
 
 
 def rows(
-    encoder: Encoder, columns: Columns, table: Mapping[str, Any]
+    encoder: Encoder, columns: Columns, table: Mapping[str, Any], where: Codes
 ) -> tuple[Predictions, Labels | None]:
-    """Return checked events as rows; those with a label are joined already."""
+    """Return checked events as rows; those with a label, at ``where``, are joined already."""
     encoded = encoder.predictions(columns)
     predictions = Predictions(
         size=len(columns),
@@ -111,7 +113,6 @@ def rows(
         latency=columns.latency,
         features=table or None,
     )
-    where = _labelled(columns)
     if not len(where) or columns.label is None:
         return predictions, None
     part = encoded if len(where) == len(columns) else encoded.take(where.tolist())
@@ -133,14 +134,16 @@ def feature(
     name: str, column: Sequence[Any], settings: ModelSettings
 ) -> tuple[FeatureBins, FeatureSummary]:
     """Return the bins of one feature and what was found of it."""
-    if isinstance(column, list) and ABSENT in column:
+    if isinstance(column, Coded):
+        column = column.where_not(ABSENT)
+    elif isinstance(column, list) and ABSENT in column:
         column = [value for value in column if value is not ABSENT]
     texts: Counter[str] = Counter()
     numbers = _as_numbers(column)
     configured = settings.features.get(name)
     if numbers is not None:
         known = np.sort(numbers[np.isfinite(numbers)])
-        distinct = int((np.diff(known) != 0).sum()) + 1 if len(known) else 0
+        distinct = len(_runs(known))
         few = distinct <= FEW_INTEGERS and bool((known == np.floor(known)).all())
         kind: FeatureKind = "categorical" if few else "numeric"
         chosen = f"{distinct} distinct integers" if few else "numbers"
@@ -175,19 +178,37 @@ def numeric_bins(name: str, ordered: Floats) -> FeatureBins:
     if not len(ordered):
         return FeatureBins(name, "identifier")
     ordered = np.clip(ordered, -LARGEST, LARGEST)
-    low, high = np.quantile(ordered, USUAL)
+    low, high = quantiles(ordered, np.array(USUAL))
     tail = 0.5 ** np.arange(1, TAIL_EDGES + 1) / QUANTILE_BINS
     shares = np.concatenate([tail, np.linspace(0, 1, QUANTILE_BINS + 1)[1:-1], 1 - tail])
-    inner = np.quantile(ordered, shares)
+    inner = quantiles(ordered, shares)
     even = np.linspace(low, high, EVEN_EDGES + 2)[1:-1]
-    values, times = np.unique(ordered, return_counts=True)
-    heavy = values[times * QUANTILE_BINS > len(ordered)]
+    starts = _runs(ordered)
+    times = np.diff(starts, append=len(ordered))
+    heavy = ordered[starts[times * QUANTILE_BINS > len(ordered)]]
     edges = np.concatenate([inner, even, heavy, np.nextafter(heavy, np.inf)])
     ends = [low, np.nextafter(high, np.inf)]
     inside = edges[(edges > low) & (edges < ends[1])]
     edges = np.unique(np.concatenate([inside, ends]))
     scale = float(np.std(ordered))
     return FeatureBins(name, "numeric", edges=edges, scale=scale)
+
+
+def quantiles(ordered: Floats, shares: Floats) -> Floats:
+    """Return what :func:`numpy.quantile` does, of values that are ascending already."""
+    places = shares * (len(ordered) - 1)
+    below = np.floor(places)
+    part = places - below
+    lower = ordered[below.astype(np.int64)]
+    upper = ordered[np.minimum(below + 1, len(ordered) - 1).astype(np.int64)]
+    step = upper - lower
+    found: Floats = np.where(part < 0.5, lower + step * part, upper - step * (1 - part))
+    return found
+
+
+def _runs(ordered: Floats) -> Codes:
+    """Return where each distinct one of ascending values begins."""
+    return np.flatnonzero(np.concatenate([ordered[:1] == ordered[:1], ordered[1:] != ordered[:-1]]))
 
 
 def _value_bins(name: str, encoder: Encoder, values: Floats | None) -> FeatureBins | None:
@@ -207,8 +228,7 @@ def category_bins(name: str, times: Counter[str]) -> FeatureBins:
 def _categories(column: Any) -> Counter[str]:
     """Return how often each category stands in a column; what is missing is none."""
     times: Counter[str] = Counter()
-    values = column.tolist() if isinstance(column, np.ndarray) else column
-    for value, count in Counter(values).items():
+    for value, count in occurrences(column):
         if value is not None and value == value:
             times[class_name(value)] += count
     return times
@@ -216,12 +236,14 @@ def _categories(column: Any) -> Counter[str]:
 
 def _learn_classes(encoder: Encoder, columns: Columns) -> None:
     """Let the encoder see each class once: what it knows already it finds at once."""
+    if encoder.task == "regression":
+        return
     first: dict[Any, int] = {}
     for column in (columns.label, columns.prediction):
         for i, value in enumerate(column or ()):
             if value not in first and len(first) < _FEW_CLASSES and columns.predicts[i]:
                 first[value] = i
-    if encoder.task == "regression" or not first:
+    if not first:
         return
     sample = columns.take(sorted(set(first.values())))
     faults = encoder.faults(sample)
@@ -234,6 +256,9 @@ def _learn_classes(encoder: Encoder, columns: Columns) -> None:
 def _as_numbers(column: Any) -> Floats | None:
     if isinstance(column, np.ndarray):
         return column.astype(np.float64, copy=False)
+    if isinstance(column, Coded):
+        numbers = _as_numbers(column.values)
+        return None if numbers is None else column.looked_up(numbers)
     if not set(map(type, column)) <= {int, float, bool, type(None)}:
         return None
     try:
@@ -242,9 +267,11 @@ def _as_numbers(column: Any) -> Floats | None:
         return None
 
 
-def _labelled(columns: Columns) -> Any:
+def _labelled(columns: Columns) -> Codes:
     if columns.label is None:
         return np.zeros(0, np.int64)
+    if None not in columns.label:
+        return np.arange(len(columns))
     told = (value is not None for value in columns.label)
     return np.flatnonzero(np.fromiter(told, np.bool_, len(columns)))
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.bins import FeatureBins
+from exporter.coded import Coded
 from exporter.events import class_name
 
 Codes = NDArray[np.int64]
@@ -17,6 +18,8 @@ NOWHERE = -1
 
 def feature_codes(column: Any, bins: FeatureBins) -> Codes:
     """Return the place of each value among the bins that drift is measured in."""
+    if isinstance(column, Coded):
+        return column.looked_up(feature_codes(column.values, bins))
     if bins.kind == "numeric":
         return number_codes(np.asarray(column, np.float64), bins)
     if isinstance(column, np.ndarray):

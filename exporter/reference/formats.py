@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, Final
 
+from exporter.coded import Coded
 from exporter.config.problems import nearest
 from exporter.events import Rejection
 from exporter.ingest import BodyError, Raw, Unavailable, decode
@@ -57,7 +58,8 @@ def batches(content: IO[bytes], form: str) -> Iterator[Raw]:
     }
     done = 0
     for raw in readers[form](content):
-        raw.at = [done + i for i in raw.at]
+        whole = raw.at == range(len(raw.at))
+        raw.at = range(done, done + len(raw.at)) if whole else [done + i for i in raw.at]
         raw.rejected = [Rejection(done + r.index, r.field, r.error) for r in raw.rejected]
         done += raw.size
         yield raw
@@ -260,6 +262,7 @@ def _tabular(table: Any) -> Raw:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
+    texts = {}
     for place, field in enumerate(table.schema):
         column = table.column(place)
         if pa.types.is_floating(field.type):
@@ -268,8 +271,25 @@ def _tabular(table: Any) -> Raw:
                 column = pc.if_else(nan, pa.scalar(None, field.type), column)
         elif pa.types.is_integer(field.type) and field.name.startswith("features."):
             column = column.cast(pa.float64(), safe=False)
+        elif _is_text(field.type) and field.name.startswith("features."):
+            texts[field.name] = _coded(column)
         table = table.set_column(place, field.name, column)
-    return from_table(table)
+    raw = from_table(table.drop_columns(list(texts)))
+    if texts:
+        inputs = raw.fields.setdefault("features", {})
+        inputs.update({name.removeprefix("features."): one for name, one in texts.items()})
+    return raw
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types  # noqa: PLC0415
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _coded(column: Any) -> Coded:
+    whole = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    return Coded(whole.indices.to_numpy(), whole.dictionary.to_pylist())
 
 
 def _pyarrow() -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from exporter.coded import MOST_VALUES, Coded, Coding
 from exporter.events import MAX_LISTED_REJECTIONS, FieldError, Rejection
 from exporter.features import feature_columns, feature_names
 from exporter.ingest import BodyError, Raw
@@ -17,7 +19,10 @@ MAX_ROWS: Final = 20_000_000
 _UNNAMED: Final = "unnamed"
 _NUMBERS: Final = frozenset({int, float, bool, type(None)})
 _UNUSED: Final = ("version", "segments", "latency_seconds")
+_NO_ID: Final = hash(None)
 _FEW: Final = 100_000
+
+Column = Floats | Coded | list[Any]
 
 
 class Gathered:
@@ -38,7 +43,7 @@ class Gathered:
         self.size = 0
         self._columns: dict[str, _Column] = {}
         self._features: dict[str, _Column] = {}
-        self._known: dict[Any, Any] = {}
+        self._known: defaultdict[type, dict[Any, Any]] = defaultdict(dict)
 
     def add(self, raw: Raw) -> None:
         """Check and keep the events of a batch. Raises :class:`BodyError` for far too many."""
@@ -46,8 +51,12 @@ class Gathered:
             raise BodyError(f"more than {MAX_ROWS} events: take a sample of them")
         for name in _UNUSED:
             raw.fields.pop(name, None)
-        named = raw.fields.get("model") or [None] * len(raw.at)
-        raw.fields["model"] = [_UNNAMED if name is None else name for name in named]
+        named = raw.fields.get("model")
+        raw.fields["model"] = (
+            [_UNNAMED] * len(raw.at)
+            if named is None
+            else [_UNNAMED if name is None else name for name in named]
+        )
         columns, rejected = check(raw)
         self.reject(rejected)
         mine = self._mine(columns)
@@ -93,8 +102,7 @@ class Gathered:
                 continue
             if name == "id":
                 # Only equality matters, and numbers are smaller than texts.
-                column = np.array([hash(key) if key is not None else 0 for key in column], np.int64)
-                column = column.view(np.float64)
+                column = np.fromiter(map(hash, column), np.int64, len(column)).view(np.float64)
             elif name == "predicts":
                 column = column.astype(np.float64)
             elif name in ("prediction", "label", "task"):
@@ -110,24 +118,17 @@ class Gathered:
         names = sorted(feature_names(columns.features))
         table = feature_columns(columns.features, names, size) or {}
         for name, column in table.items():
-            self._features.setdefault(name, _Column()).add(self.size, self._compact(column))
-
-    def _compact(self, column: Any) -> Floats | list[Any]:
-        if isinstance(column, np.ndarray):
-            return column.astype(np.float64, copy=False)
-        if set(map(type, column)) <= _NUMBERS:
-            try:
-                return np.array(column, np.float64)
-            except OverflowError:
-                pass
-        return self._shared(column)
+            self._features.setdefault(name, _Column(coded=True)).add(self.size, _compact(column))
 
     def _shared(self, column: Sequence[Any]) -> list[Any]:
-        """Return values; equal ones are one object, not copies."""
-        if len(self._known) > _FEW:
+        """Return values; equal ones of a type are one object, not copies."""
+        if sum(map(len, self._known.values())) > _FEW:
             self._known.clear()
-        known = self._known
-        return [known.setdefault((type(value), value), value) for value in column]
+        kinds = set(map(type, column)) - {type(None)}
+        if len(kinds) == 1:
+            known = self._known[kinds.pop()].setdefault
+            return list(map(known, column, column))
+        return [self._known[type(value)].setdefault(value, value) for value in column]
 
     def _nothing(self) -> str:
         if self.others and not self.size:
@@ -142,36 +143,78 @@ def gather(raws: Iterable[Raw], into: Gathered) -> Columns:
     return into.columns()
 
 
-class _Column:
-    """A column that grows: numbers as bytes, or values of any kind; gaps are NaN or ``None``."""
+def _compact(column: Any) -> Column:
+    """Return a column as an array if it holds numbers alone."""
+    if isinstance(column, np.ndarray):
+        return column.astype(np.float64, copy=False)
+    coded = isinstance(column, Coded)
+    if set(map(type, column.values if coded else column)) <= _NUMBERS:
+        try:
+            return np.array(column, np.float64)
+        except OverflowError:
+            pass
+    return column if coded else list(column)
 
-    def __init__(self) -> None:
+
+class _Column:
+    """A column that grows: numbers, values of any kind, or codes while those are few.
+
+    Gaps are NaN or ``None``.
+    """
+
+    def __init__(self, *, coded: bool = False) -> None:
+        self._coded = coded
         # A bytearray grows in place, where arrays would have to be copied together.
         self._numbers: bytearray | None = bytearray()
+        self._codes: bytearray | None = None
+        self._coding = Coding()
         self._values: list[Any] = []
 
-    def add(self, start: int, part: Floats | list[Any]) -> None:
+    def add(self, start: int, part: Column) -> None:
         """Put ``part`` at the places from ``start`` on."""
         if isinstance(part, np.ndarray) and self._numbers is not None:
             self._fill(start)
             self._numbers += np.ascontiguousarray(part).data.cast("B")
             return
         if self._numbers is not None:
-            self._values = np.frombuffer(self._numbers).tolist()
+            before = _objects(np.frombuffer(self._numbers))
             self._numbers = None
+            if self._coded:
+                self._codes = bytearray()
+            self._extend(before)
         self._fill(start)
-        self._values.extend(part.tolist() if isinstance(part, np.ndarray) else part)
+        self._extend(_objects(part) if isinstance(part, np.ndarray) else part)
 
-    def finish(self, size: int) -> Floats | list[Any]:
+    def finish(self, size: int) -> Column:
         """Return the whole column of ``size`` places."""
         self._fill(size)
-        return self._values if self._numbers is None else np.frombuffer(self._numbers)
+        if self._numbers is not None:
+            return np.frombuffer(self._numbers)
+        return self._values if self._codes is None else self._as_coded(self._codes)
 
     def _fill(self, size: int) -> None:
-        if self._numbers is None:
-            self._values.extend([None] * (size - len(self._values)))
-        elif len(self._numbers) < 8 * size:
-            self._numbers += np.full(size - len(self._numbers) // 8, np.nan).tobytes()
+        if self._numbers is not None:
+            if len(self._numbers) < 8 * size:
+                self._numbers += np.full(size - len(self._numbers) // 8, np.nan).tobytes()
+            return
+        done = len(self._values) if self._codes is None else len(self._codes) // 4
+        self._extend([None] * (size - done))
+
+    def _extend(self, part: Sequence[Any]) -> None:
+        if self._codes is None:
+            self._values.extend(part)
+            return
+        self._codes += self._coding.codes(part).data.cast("B")
+        if len(self._coding) > max(MOST_VALUES, len(self._codes) // 8):  # half of the rows
+            self._values = list(self._as_coded(self._codes))
+            self._codes, self._coding = None, Coding()
+
+    def _as_coded(self, codes: bytearray) -> Coded:
+        return Coded(np.frombuffer(codes, np.int32), self._coding.values)
+
+
+def _objects(numbers: Floats) -> list[Any]:
+    return [None if one != one else one for one in numbers.tolist()]
 
 
 def _joined(columns: Columns) -> Columns:
@@ -183,7 +226,7 @@ def _joined(columns: Columns) -> Columns:
     if ids is not None and columns.label is not None:
         keys = np.asarray(ids).view(np.int64)
         alone = np.flatnonzero(~predicts).tolist()
-        rows = {keys[i]: i for i in np.flatnonzero(predicts & (keys != 0)).tolist()}
+        rows = {keys[i]: i for i in np.flatnonzero(predicts & (keys != _NO_ID)).tolist()}
         labels = list(columns.label)
         for i in alone:
             row = rows.get(keys[i])

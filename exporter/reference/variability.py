@@ -14,6 +14,7 @@ import numpy as np
 from scipy import special
 
 from exporter.bins import FeatureBins
+from exporter.coded import Coded
 from exporter.comparison import groups
 from exporter.drift.effect import Codes, Pair, effects
 from exporter.drift.subjects import MOST_BINS, key_of
@@ -126,6 +127,10 @@ def _numbers(
 
 
 def _feature(column: Any, bins: FeatureBins) -> Callable[[Codes], Codes]:
+    if isinstance(column, Coded):
+        each = feature_codes(column, bins)
+        return lambda at: each[at]
+
     def codes(at: Codes) -> Codes:
         part = column[at] if isinstance(column, np.ndarray) else [column[i] for i in at.tolist()]
         return feature_codes(part, bins)

@@ -6,11 +6,13 @@ class is. Sums of that are expected counts: no histogram of single scores could 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from exporter.registry import Floats, Shape, padded, statistic
-from exporter.rows import Labels, Predictions
+from exporter.rows import Codes, Labels, Predictions
 from exporter.schema import Schema
 
 
@@ -45,38 +47,59 @@ def same_calibration(array: Floats, before: Schema, after: Schema, shape: Shape)
     return padded(array, before, after, shape)
 
 
-def class_probabilities(scores: Floats, schema: Schema) -> tuple[NDArray[np.bool_], Floats]:
-    """Return which rows have scores, and their (rows, classes) calibrated probabilities.
+@dataclass(frozen=True)
+class Expected:
+    """What the class probabilities of a batch expect, of the rows that have any."""
+
+    code: Codes
+    """(rows) code of the predicted class."""
+    probability: Floats
+    """(rows, classes) calibrated, of sum 1."""
+    places: list[Codes]
+    """By class: the bin of each row's score."""
+    known: NDArray[np.bool_]
+    """Which rows of the batch these are."""
+
+
+def expected(rows: Predictions | Labels, schema: Schema) -> Expected | None:
+    """Return what calibrated class probabilities expect of ``rows``, ``None`` if none has any.
 
     A class that the reference did not know keeps its scores (it has no row, or one of NaN); so
     does an event whose every class is calibrated to 0.
     """
+    if rows.scores is None or rows.code is None:
+        return None
     assert schema.calibration is not None
     assert schema.score_edges is not None
-    known = scores.sum(axis=1) > 0
-    raw = scores[known]
+    known = rows.scores.sum(axis=1) > 0
+    raw = rows.scores[known]
+    columns = zip(schema.score_edges, raw.T, strict=False)
+    places = [edges.searchsorted(scores, side="right") for edges, scores in columns]
     fitted = raw.copy()
-    for code, table in enumerate(schema.calibration[: raw.shape[1]]):
+    for code, table in enumerate(schema.calibration[: len(places)]):
         if not np.isnan(table[0]):
-            places = schema.score_edges[code].searchsorted(raw[:, code], side="right")
-            fitted[:, code] = table[places]
+            fitted[:, code] = table[places[code]]
     nothing = ~fitted.any(axis=1)
     fitted[nothing] = raw[nothing]
-    return known, fitted / fitted.sum(axis=1, keepdims=True)
+    return Expected(rows.code[known], fitted / fitted.sum(axis=1, keepdims=True), places, known)
 
 
 @statistic(
-    "expected_classes", rows="predictions", shape=_classes, carry=same_calibration, class_axes=(0,)
+    "expected_classes",
+    rows="predictions",
+    shape=_classes,
+    carry=same_calibration,
+    class_axes=(0,),
+    given=expected,
 )
-def expected_classes(out: Floats, rows: Predictions, schema: Schema) -> None:
+def expected_classes(out: Floats, told: Expected | None, schema: Schema) -> None:
     """Add to each class: expected hits, predictions, expected labels.
 
     These margins of the expected confusion are all that its metrics need.
     """
-    if rows.scores is None or rows.code is None:
+    if told is None:
         return
-    known, probability = class_probabilities(rows.scores, schema)
-    code = rows.code[known]
+    code, probability = told.code, told.probability
     wide = np.zeros((len(probability), len(out)))
     wide[:, : probability.shape[1]] = probability
     out[:, 0] += np.bincount(code, wide[np.arange(len(code)), code], minlength=len(out))
@@ -90,16 +113,14 @@ def expected_classes(out: Floats, rows: Predictions, schema: Schema) -> None:
     shape=_class_bins,
     carry=same_calibration,
     class_axes=(0,),
+    given=expected,
 )
-def expected_class_bins(out: Floats, rows: Predictions, schema: Schema) -> None:
+def expected_class_bins(out: Floats, told: Expected | None, schema: Schema) -> None:
     """Add to (class, 0 of its expected labels and 1 of all events, bin of its score)."""
-    if rows.scores is None or schema.score_edges is None:
+    if told is None:
         return
-    known, probability = class_probabilities(rows.scores, schema)
-    scores = rows.scores[known]
-    for code in range(min(len(out), scores.shape[1])):
-        places = schema.score_edges[code].searchsorted(scores[:, code], side="right")
-        out[code, 0] += np.bincount(places, probability[:, code], minlength=out.shape[2])
+    for code, places in enumerate(told.places[: len(out)]):
+        out[code, 0] += np.bincount(places, told.probability[:, code], minlength=out.shape[2])
         out[code, 1] += np.bincount(places, minlength=out.shape[2])
 
 
@@ -129,11 +150,11 @@ def _binary(rows: Labels, schema: Schema) -> tuple[NDArray[np.bool_], Floats] | 
 
 
 def _multiclass(rows: Labels, schema: Schema) -> tuple[NDArray[np.bool_], Floats] | None:
-    if rows.scores is None or rows.code is None:
+    told = expected(rows, schema)
+    if told is None:
         return None
-    known, probability = class_probabilities(rows.scores, schema)
-    code = rows.code[known]
+    code, probability = told.code, told.probability
     seen = code < probability.shape[1]
     right = np.zeros(len(code))
     right[seen] = probability[np.flatnonzero(seen), code[seen]]
-    return known, right
+    return told.known, right

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from exporter.bins import MISSING, MISTYPED, SPECIAL, UNSEEN, FeatureBins
+from exporter.coded import Coded
 from exporter.events import class_name
 from exporter.registry import Floats, Shape, statistic
 from exporter.rows import ABSENT, Predictions
@@ -106,10 +107,17 @@ def _number(value: Any) -> float:
         return np.inf if value > 0 else -np.inf
 
 
+def occurrences(column: Any) -> Iterable[tuple[Any, int]]:
+    """Return the values of a column, and how often each is there."""
+    if isinstance(column, Coded):
+        return column.times()
+    values: Iterable[Any] = getattr(column, "tolist", lambda: column)()
+    return Counter(values).items()
+
+
 def _count_categories(out: Floats, column: Any, bins: FeatureBins) -> None:
     """Count a column of a categorical feature, or the missing values of an identifier."""
-    values: Iterable[Any] = getattr(column, "tolist", lambda: column)()
-    for value, times in Counter(values).items():
+    for value, times in occurrences(column):
         if value is ABSENT:
             continue
         if value is None or value != value:

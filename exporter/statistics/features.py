@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exporter.coded import Coded
 from exporter.registry import Floats, Shape, padded, statistic
 from exporter.rows import ABSENT, Predictions
 from exporter.schema import Schema
@@ -38,7 +39,10 @@ def features(out: Floats, rows: Predictions, schema: Schema) -> None:
 
 def _absent(columns: Mapping[str, Any]) -> int:
     """How many rows have no features at all: in every column the same."""
-    column = _plain(next(iter(columns.values())))
+    first = next(iter(columns.values()))
+    if isinstance(first, Coded):
+        return sum(times for value, times in first.times() if value is ABSENT)
+    column = _plain(first)
     return 0 if isinstance(column, np.ndarray) else column.count(ABSENT)
 
 
@@ -51,6 +55,8 @@ def _plain(column: Any) -> NDArray[Any] | Sequence[Any]:
 
 def _missing(column: Any) -> int:
     """How many values are ``None`` or NaN."""
+    if isinstance(column, Coded):
+        return sum(times for value, times in column.times() if value is None or value != value)
     values = _plain(column)
     if isinstance(values, np.ndarray):
         return int(np.isnan(values).sum()) if values.dtype.kind == "f" else 0

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from exporter.edges import class_edges, more_class_edges, score_edges
 from exporter.layout import Layout, sparse, total
-from exporter.registry import STATISTICS
-from exporter.rows import concat, select
+from exporter.registry import STATISTICS, Statistic, same
+from exporter.rows import Labels, Predictions, concat, select
 from exporter.schema import Schema
 from tests.laws.strategies import SEEDS, TASKS, labels, predictions, schema
 
@@ -239,3 +239,26 @@ def test_a_third_class_turns_a_model_multiclass(seed, size):
 def test_the_schema_of_nothing_has_a_layout():
     for task in TASKS:
         assert layout(Schema(task)).size > 0
+
+
+def test_what_is_given_is_worked_out_once_a_batch():
+    """Of predictions and of labels apart; and anew for the next batch."""
+    asked = []
+
+    def size_of(rows, schema):
+        asked.append(type(rows))
+        return rows.size
+
+    def fold(out, size, schema):
+        out += size
+
+    found = [
+        Statistic(name, rows, lambda schema: (1,), fold, same, lifetime=False, given=size_of)
+        for name, rows in (("a", "predictions"), ("b", "predictions"), ("c", "labels"))
+    ]
+    layout = Layout(Schema("binary"), found)
+    vector = layout.fold(Predictions(size=3), Labels(size=2))
+    assert vector.tolist() == [3, 3, 2]
+    assert asked == [Predictions, Labels]
+    assert layout.fold(Predictions(size=1), None).tolist() == [1, 1, 0]
+    assert asked == [Predictions, Labels, Predictions]

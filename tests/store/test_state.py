@@ -41,7 +41,9 @@ EVENT = st.one_of(
     event(id=IDS, prediction=VALUES, label=VALUES, features=FEATURES),
     event(id=IDS, scores=SCORES, label=st.sampled_from("abc")),
     event(id=IDS, label=VALUES),
-    st.fixed_dictionaries({"model": st.sampled_from("mn"), "id": st.integers(0, 30), "label": VALUES}),
+    st.fixed_dictionaries(
+        {"model": st.sampled_from("mn"), "id": st.integers(0, 30), "label": VALUES}
+    ),
 )  # fmt: skip
 BATCHES = st.lists(st.tuples(st.lists(EVENT, max_size=8), st.floats(0, 200)), max_size=12)
 TASKS = st.sampled_from([None, "binary", "multiclass", "regression"])
