@@ -263,9 +263,7 @@ class Ledger:
             return
         try:
             if disk.folder.journal_bytes > disk.most:
-                raise OSError(
-                    "the journal is as large as it may be, and no snapshot could be saved"
-                )
+                raise OSError("the journal is full (max_journal_bytes): no snapshot could be saved")
             disk.folder.append(map(record_of, operations))
         except OSError as error:
             self._disk_failed(error)

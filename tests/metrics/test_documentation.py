@@ -15,10 +15,11 @@ from exporter.config.keys import DISTANCES
 from exporter.config.settings import DriftSettings, ModelServerSettings
 from exporter.ingest import decode
 from exporter.ingest.columns import check
-from exporter.ledger import checked
+from exporter.ledger import Disk, checked
 from exporter.reference.build import build
 from exporter.registry import METRICS, TOTALS
 from exporter.service import Clock, Service
+from exporter.store.folder import Folder
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 ROWS = {
@@ -89,14 +90,16 @@ def adopt(service, name, events):
     service.monitor.models.find(name, "none", 1000.0).adopt(reference, 1000.0)
 
 
-def told():
-    """A service that was told of all that it can show."""
+def told(folder):
+    """A service that was told of all that it can show, and keeps it in ``folder``."""
     limited = ModelSettings(name="binary", limits=(Limit("accuracy_ratio", "min", 0.5),))
     service = Service(
         Settings(models=(limited,), drift=DriftSettings(distances=DISTANCES)),
         Clock(lambda: 1000.0, lambda: 1.79e9),
         more_collectors=[ModelServerCollector(ModelServerSettings(pid=os.getpid()))],
+        disk=Disk(Folder(folder, sync=False)),
     )
+    service.restore()
     common = {"latency_seconds": 0.1}
     outputs = {
         "binary": [({"score": 0.9}, 1), ({"score": 0.2}, 0)],
@@ -127,10 +130,10 @@ def told():
     return service
 
 
-def test_everything_shown_is_documented_and_the_reverse():
+def test_everything_shown_is_documented_and_the_reverse(tmp_path):
     shown = {
         family.name + ("_total" if family.type == "counter" else ""): family.type
-        for family in told().scraper.collect()
+        for family in told(tmp_path).scraper.collect()
         if not family.name.startswith("process_")
     }
     assert shown == {name: cells[1] for name, cells in ROWS.items()}
