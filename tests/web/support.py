@@ -141,8 +141,13 @@ def running(
     more: Iterable[Any] = (),
     read_settings: Callable[[], Settings] | None = None,
     folder: Path | None = None,
+    meanwhile: Callable[[Client], None] = lambda client: None,
+    seconds: int = DEADLINE,
 ) -> Iterator[Running]:
-    """The application under a real uvicorn, in a thread; its state is kept in ``folder``."""
+    """The application under a real uvicorn, in a thread; its state is kept in ``folder``.
+
+    ``meanwhile`` is called before the state is there, which must be so after ``seconds``.
+    """
     settings = replace(settings, persist=folder is not None, data_dir=str(folder))
     service = app.create_service(settings, read_settings)
     if clock is not None or more:
@@ -161,7 +166,8 @@ def running(
         thread.start()
         try:
             until(lambda: server.started or not thread.is_alive(), "the start")
-            until(lambda: not service.restoring or not thread.is_alive(), "the restore")
+            meanwhile(Client(listening.getsockname()[1]))
+            until(lambda: not service.restoring, "the restore", seconds)
             yield Running(listening.getsockname()[1], service)
         finally:
             server.should_exit = True

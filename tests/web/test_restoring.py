@@ -1,0 +1,83 @@
+"""Until the state is back nothing is shown, nothing is taken, and health says that it is alive."""
+
+import threading
+
+import pytest
+
+from exporter.service import Service
+from tests.web.support import Process, running, until
+
+CLOSED = [
+    ("GET", "/metrics"),
+    ("GET", "/-/ready"),
+    ("POST", "/-/reload"),
+    ("POST", "/v1/events"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/m"),
+    ("DELETE", "/v1/models/m"),
+    ("GET", "/v1/reference?model=m"),
+    ("PUT", "/v1/reference?model=m"),
+    ("DELETE", "/v1/reference?model=m"),
+]
+
+
+def test_nothing_is_shown_before_all_of_it_is_back(tmp_path, monkeypatch):
+    with running(folder=tmp_path) as client:
+        assert client.post({"model": "m", "score": 0.5}).status == 200
+    begun, go = threading.Event(), threading.Event()
+    restore = Service.restore
+
+    def slow(service):
+        begun.set()
+        assert go.wait(30)
+        restore(service)
+
+    monkeypatch.setattr(Service, "restore", slow)
+    found = {}
+
+    def look(client):
+        assert begun.wait(30)
+        for method, path in CLOSED:
+            found[method, path] = client.request(
+                method, path, b"{}", {"Content-Type": "application/json"}
+            )
+        found["healthy"] = client.get("/-/healthy").status
+        go.set()
+
+    with running(folder=tmp_path, meanwhile=look) as client:
+        assert found.pop("healthy") == 200
+        assert {answer.status for answer in found.values()} == {503}
+        assert all("retry-after" in answer.headers for answer in found.values())
+        assert client.value("model_predictions_total", model="m", version="none") == 1
+
+
+def test_a_stop_while_it_restores_leaves_everything_as_it_was(tmp_path, monkeypatch):
+    with running(folder=tmp_path) as client:
+        assert client.post({"model": "m", "score": 0.5}).status == 200
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*-*")}
+
+    def broken(service):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Service, "restore", broken)
+    monkeypatch.setattr("exporter.app.signal.raise_signal", lambda number: None)
+    with pytest.raises(AssertionError, match="the restore"), running(folder=tmp_path, seconds=1):
+        pass
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*-*")} == before
+
+
+def test_a_state_that_cannot_be_restored_ends_the_process_with_an_error(tmp_path):
+    server = Process(tmp_path, data=tmp_path / "data")
+    server.end()
+    (tmp_path / "data" / "mark").chmod(0o600)
+    snapshot = next((tmp_path / "data").glob("snapshot-*"))
+    snapshot.unlink()
+    snapshot.mkdir()  # neither readable nor to be replaced
+    again = None
+    try:
+        with pytest.raises(AssertionError):
+            again = Process(tmp_path, data=tmp_path / "data")
+    finally:
+        if again is not None:
+            again.end()
+    until(lambda: "cannot be restored" in (tmp_path / "log").read_text(), "the log")
