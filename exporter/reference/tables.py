@@ -1,0 +1,164 @@
+"""Parquet and Arrow files: batches of events, in bounded memory whatever a file says of itself.
+
+A few bytes of such a file may stand for any amount: pages and buffers are compressed, one long text
+serves any number of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+import numpy as np
+
+from exporter.ingest import BodyError, Raw, Unavailable
+from exporter.ingest.arrow import check_types, from_table
+from exporter.reference.fields import GROUPS, check_columns
+
+BATCH_ROWS: Final = 16_384
+MOST_TEXT: Final = 256 * 2**20
+"""Bytes of the texts of one column in one batch, written out."""
+
+
+class TooLarge(Exception):
+    """The content is larger than it may be, once decompressed."""
+
+
+def parquet(content: IO[bytes], limit: int) -> Iterator[Raw]:
+    """Return the batches of a Parquet file; ``limit`` is of its bytes once decompressed."""
+    pa = _pyarrow()
+    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+
+    try:
+        file = ParquetFile(content, pre_buffer=False)
+        if _decompressed(file.metadata) > limit:
+            raise TooLarge
+        _check(file.schema_arrow)
+        # A buffer for each column, not whole row groups: those may be as large as the file.
+        file = ParquetFile(
+            content,
+            metadata=file.metadata,
+            read_dictionary=_texts(file.schema),
+            pre_buffer=False,
+            buffer_size=2**18,
+        )
+        for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+            yield _tabular(pa.Table.from_batches([batch]))
+    except TooLarge:
+        raise
+    except MemoryError:
+        raise
+    except (pa.lib.ArrowException, OSError, ValueError) as error:
+        raise BodyError(f"not Parquet: {_first_line(error)}") from None
+    finally:
+        pa.default_memory_pool().release_unused()
+
+
+def _decompressed(metadata: Any) -> int:
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    return sum(max(0, group.total_byte_size) for group in groups)
+
+
+def _texts(schema: Any) -> list[str]:
+    """Return the columns of texts: a text that comes often is to stand in memory once."""
+    columns = (schema.column(i) for i in range(len(schema)))
+    return [one.path for one in columns if one.physical_type == "BYTE_ARRAY"]
+
+
+def arrow(content: IO[bytes], limit: int) -> Iterator[Raw]:
+    """Return the batches of an Arrow file or stream (both are called so), decompressed."""
+    pa = _pyarrow()
+    data = content.read()
+    try:
+        stream = data[:6] != b"ARROW1"
+        with pa.ipc.open_stream(data) if stream else pa.ipc.open_file(data) as reader:
+            _check(reader.schema)
+            for batch in reader if stream else _of_file(reader):
+                limit -= sum(map(_bytes, batch.columns))
+                if limit < 0:
+                    raise TooLarge
+                batch.validate(full=True)
+                for start in range(0, batch.num_rows, BATCH_ROWS):
+                    yield _tabular(pa.Table.from_batches([batch.slice(start, BATCH_ROWS)]))
+    except TooLarge:
+        raise
+    except MemoryError:
+        raise
+    except (pa.lib.ArrowException, OSError, ValueError) as error:
+        raise BodyError(f"not Arrow: {_first_line(error)}") from None
+
+
+def _of_file(reader: Any) -> Iterator[Any]:
+    for number in range(reader.num_record_batches):
+        yield reader.get_batch(number)
+
+
+def _bytes(array: Any) -> int:
+    """Return the bytes of an array, but for dictionaries: batches share them."""
+    from pyarrow import types  # noqa: PLC0415
+
+    if types.is_dictionary(array.type):
+        return int(array.indices.nbytes)
+    if types.is_struct(array.type):
+        return sum(_bytes(array.field(i)) for i in range(array.type.num_fields))
+    return int(array.nbytes)
+
+
+def _check(schema: Any) -> None:
+    """Check the columns; a group may also be one struct."""
+    from pyarrow import types  # noqa: PLC0415
+
+    whole = [f.name for f in schema if f.name in GROUPS and types.is_struct(f.type)]
+    names = [name for name in schema.names if name not in whole]
+    for group in whole:
+        if any(name.startswith(f"{group}.") for name in names) or whole.count(group) > 1:
+            raise BodyError(f"{group} stands both as a whole and in columns of its own")
+    check_columns(names)
+    check_types(schema, views=True)
+
+
+def _tabular(table: Any) -> Raw:
+    """Return the events of a table; in tables NaN is missing, as in data frames."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    for place, field in enumerate(table.schema):
+        column = table.column(place)
+        if pa.types.is_floating(field.type):
+            nan = pc.is_nan(column)
+            if pc.any(nan).as_py():
+                column = pc.if_else(nan, pa.scalar(None, field.type), column)
+        elif pa.types.is_integer(field.type) and field.name.startswith("features."):
+            column = column.cast(pa.float64(), safe=False)
+        for chunk in column.chunks:
+            _check_text(chunk)
+        table = table.set_column(place, field.name, column)
+    return from_table(table)
+
+
+def _check_text(array: Any) -> None:
+    """Raise :class:`TooLarge` where views are of more text than may be written out."""
+    from pyarrow import types  # noqa: PLC0415
+
+    if types.is_struct(array.type):
+        for i in range(array.type.num_fields):
+            _check_text(array.field(i))
+    elif types.is_string_view(array.type) and len(array):
+        # A view is four integers, of which the first is its length.
+        views = np.frombuffer(array.buffers()[1], "<i4")[::4][array.offset :][: len(array)]
+        if int(views.astype(np.int64).sum()) > MOST_TEXT:
+            raise TooLarge
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow  # noqa: PLC0415
+    except ImportError:
+        raise Unavailable(
+            "Parquet and Arrow need the package pyarrow: pip install 'modelmeter[arrow]'"
+        ) from None
+    return pyarrow
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
