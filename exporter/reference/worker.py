@@ -90,9 +90,15 @@ def result(job: Job, body: bytes) -> Result:
         return Result(400, error=(error.strerror or str(error)).lower())
     except MemoryError:
         return _out_of_memory(job)
+    data = file.dumps(made.reference)
+    try:
+        file.loads(data)
+    except file.BadFile as error:
+        # Numbers so large that their sums are none.
+        return Result(422, error=f"these events make no reference: {error}")
     return Result(
         200,
-        file.dumps(made.reference),
+        data,
         model=made.model,
         others=made.others,
         rejected=made.rejected,
