@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing of the decoders: ``make fuzz``.
 
-Each target runs for a while in a process of its own, from the corpus and from what earlier runs have
-kept in ``.fuzz``. What breaks a target is left there as ``crash-…`` (or ``timeout-…``, ``oom-…``):
-mend what it shows, and put it into the corpus under a name that says what it was.
+Each target runs for a while in a process of its own, from the corpus and from what earlier runs
+have kept in ``.fuzz``. What breaks a target is left there as ``TARGET-crash-…`` (or ``timeout``,
+``oom``): mend what it shows, and put it into the corpus under a name that says what it was.
 """
 
 import argparse
@@ -21,11 +21,14 @@ def fuzz(target: str, seconds: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["exporter"], enable_loader_override=False):
-        from tests.fuzz.targets import TARGETS
+        from tests.fuzz import targets
+    targets.shown_one_in = 8
     folder = KEPT / target
     folder.mkdir(parents=True, exist_ok=True)
     options = [f"-max_total_time={seconds}", f"-artifact_prefix={folder.parent}/{target}-", *LIMITS]
-    atheris.Setup([sys.argv[0], *options, str(folder), str(CORPUS / target)], TARGETS[target])
+    atheris.Setup(
+        [sys.argv[0], *options, str(folder), str(CORPUS / target)], targets.TARGETS[target]
+    )
     atheris.Fuzz()
 
 

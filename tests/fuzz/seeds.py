@@ -97,7 +97,11 @@ def seeds() -> dict[str, dict[str, bytes]]:
         "arrow": {name: stream(table) for name, table in shapes.items()},
         "gunzip": zipped,
         "inflated": zipped,
-        "csv": {"rows": csv, "quoted": b'prediction,label\n"a\n,""b",c\n', "bom": b"\xef\xbb\xbf" + csv},
+        "csv": {
+            "rows": csv,
+            "quoted": b'prediction,label\n"a\n,""b",c\n',
+            "bom": b"\xef\xbb\xbf" + csv,
+        },
         "parquet": {
             **{name: parquet(table) for name, table in shapes.items()},
             "plain": parquet(shapes["dotted"], use_dictionary=False, compression="none"),

@@ -13,8 +13,7 @@ from io import BufferedReader, BytesIO
 from math import isfinite
 
 from exporter.cli.settings import limit_metrics
-from exporter.config import ConfigError, ModelSettings, Settings, WindowSpec, loads
-from exporter.events import FieldError
+from exporter.config import ConfigError, JoinSettings, ModelSettings, Settings, WindowSpec, loads
 from exporter.ingest import BodyError
 from exporter.reference import file
 from exporter.reference.formats import Inflated
@@ -27,7 +26,9 @@ from exporter.web.errors import Refused
 
 MOST = 2**20
 """Bytes that a fuzzed body may hold once decompressed."""
-SETTINGS = Settings(windows=(WindowSpec("1h", 3600.0),))
+shown_one_in = 1
+"""Of how many bodies one is shown too, which takes most of the time: fuzzing sets it higher."""
+SETTINGS = Settings(windows=(WindowSpec("1h", 3600.0),), join=JoinSettings(max_pending=1000))
 CLOCK = Clock(lambda: 7200.0, lambda: 1.79e9)
 
 discover()
@@ -77,7 +78,7 @@ def is_shown(service: Service) -> None:
 def _events(media_type: str) -> Target:
     def target(data: bytes) -> None:
         service = new_service()
-        if counted(service, media_type, data):
+        if counted(service, media_type, data) and zlib.crc32(data) % shown_one_in == 0:
             is_shown(service)
 
     return target
@@ -102,8 +103,7 @@ def gunzip(data: bytes) -> None:
     limit = 1000 * (len(data) + 1) // 50
     try:
         plain = bodies.gunzip(data, limit)
-    except Refused as error:
-        assert error.status in (400, 413)
+    except Refused:
         return
     assert len(plain) <= limit
     assert plain == b"".join(_members(data))
@@ -145,10 +145,12 @@ def reference_file(data: bytes) -> None:
                   {"prediction": 7.0, "label": 7, "features": {"x": 1, "y": "z"}}):  # fmt: skip
         counted(service, "application/json", json.dumps(event).encode())
     is_shown(service)
-    try:
-        service.references.put("m", None, reference)
-    except FieldError as error:
-        assert error.field == "task"
+
+
+def _told(error: ConfigError) -> None:
+    assert error.problems
+    for problem in error.problems:
+        str(problem).encode("utf-8", "backslashreplace")
 
 
 def config(data: bytes) -> None:
@@ -160,9 +162,7 @@ def config(data: bytes) -> None:
     try:
         loads(text, limit_metrics=LIMIT_METRICS)
     except ConfigError as error:
-        assert error.problems
-        for problem in error.problems:
-            str(problem).encode("utf-8", "backslashreplace")
+        _told(error)
 
 
 TARGETS: dict[str, Target] = {
