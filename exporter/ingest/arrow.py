@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from exporter.ingest.arrow_messages import refuse_compressed
+from exporter.ingest.arrow_messages import read_messages
 from exporter.ingest.formats import BodyError, Raw, Unavailable, check_count, wire_format
 from exporter.ingest.json import FIELDS
 
@@ -31,9 +31,12 @@ def decode_arrow(body: bytes) -> Raw:
             "Arrow needs the package pyarrow: pip install 'modelmeter[arrow]'"
         ) from None
     try:
-        refuse_compressed(body)
         with pa.ipc.open_stream(body) as stream:
             check_types(stream.schema)
+            if any(batch.compressed for batch in read_messages(body)):
+                raise BodyError(
+                    "compressed Arrow buffers are not taken; use Content-Encoding: gzip"
+                )
             table = stream.read_all()
         _check_size(table, len(body))
         table.validate(full=True)

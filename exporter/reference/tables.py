@@ -6,6 +6,7 @@ serves any number of rows.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from exporter.ingest import BodyError, Raw, Unavailable
 from exporter.ingest.arrow import check_types, from_table
+from exporter.ingest.arrow_messages import read_messages
 from exporter.reference.fields import GROUPS, check_columns
 
 BATCH_ROWS: Final = 16_384
@@ -44,9 +46,7 @@ def parquet(content: IO[bytes], limit: int) -> Iterator[Raw]:
         )
         for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
             yield _tabular(pa.Table.from_batches([batch]))
-    except TooLarge:
-        raise
-    except MemoryError:
+    except (BodyError, MemoryError):
         raise
     except (pa.lib.ArrowException, OSError, ValueError) as error:
         raise BodyError(f"not Parquet: {_first_line(error)}") from None
@@ -68,40 +68,23 @@ def _texts(schema: Any) -> list[str]:
 def arrow(content: IO[bytes], limit: int) -> Iterator[Raw]:
     """Return the batches of an Arrow file or stream (both are called so), decompressed."""
     pa = _pyarrow()
-    data = content.read()
+    data = pa.py_buffer(content.read())
+    if data.size > 8 and data.slice(0, 6).to_pybytes() == b"ARROW1":
+        # A file is a stream between a head of eight bytes and an index that is not needed.
+        data = data.slice(8)
     try:
-        stream = data[:6] != b"ARROW1"
-        with pa.ipc.open_stream(data) if stream else pa.ipc.open_file(data) as reader:
+        with pa.ipc.open_stream(data) as reader:
             _check(reader.schema)
-            for batch in reader if stream else _of_file(reader):
-                limit -= sum(map(_bytes, batch.columns))
-                if limit < 0:
-                    raise TooLarge
+            if sum(batch.size for batch in read_messages(data)) > limit:
+                raise TooLarge
+            for batch in reader:
                 batch.validate(full=True)
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     yield _tabular(pa.Table.from_batches([batch.slice(start, BATCH_ROWS)]))
-    except TooLarge:
+    except (BodyError, MemoryError):
         raise
-    except MemoryError:
-        raise
-    except (pa.lib.ArrowException, OSError, ValueError) as error:
+    except (pa.lib.ArrowException, OSError, ValueError, struct.error) as error:
         raise BodyError(f"not Arrow: {_first_line(error)}") from None
-
-
-def _of_file(reader: Any) -> Iterator[Any]:
-    for number in range(reader.num_record_batches):
-        yield reader.get_batch(number)
-
-
-def _bytes(array: Any) -> int:
-    """Return the bytes of an array, but for dictionaries: batches share them."""
-    from pyarrow import types  # noqa: PLC0415
-
-    if types.is_dictionary(array.type):
-        return int(array.indices.nbytes)
-    if types.is_struct(array.type):
-        return sum(_bytes(array.field(i)) for i in range(array.type.num_fields))
-    return int(array.nbytes)
 
 
 def _check(schema: Any) -> None:
