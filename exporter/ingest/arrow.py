@@ -17,7 +17,7 @@ from exporter.ingest.formats import BodyError, Raw, Unavailable, check_count, wi
 from exporter.ingest.json import FIELDS
 
 _GROUPS = ("features", "scores", "segments")
-_MAX_VALUES = 2**23
+_MAX_VALUES = 2**22
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -162,7 +162,7 @@ def _listed(column: Any) -> list[Any]:
         column = _as_floats(column)
     if pa.types.is_dictionary(kind):
         return [value for chunk in column.chunks for value in _looked_up(chunk)]
-    values: list[Any] = column.to_pylist()
+    values: list[Any] = [None] * len(column) if pa.types.is_null(kind) else column.to_pylist()
     return values
 
 

@@ -38,6 +38,8 @@ Integers = NDArray[np.int64]
 class Batch:
     """What the head of one batch or dictionary says."""
 
+    rows: int
+    """Events; 0 of a dictionary."""
     compressed: bool
     size: int
     """Bytes of all its buffers, once decompressed."""
@@ -55,7 +57,7 @@ def read_messages(body: Any) -> Iterator[Batch]:
         metadata = message.metadata.to_pybytes()
         at = _batch(metadata)
         if at:
-            yield _told(metadata, at, message.body)
+            yield _told(metadata, at, message)
 
 
 def _batch(metadata: bytes) -> int:
@@ -69,7 +71,7 @@ def _batch(metadata: bytes) -> int:
     return header if kind == _RECORD_BATCH else 0
 
 
-def _told(metadata: bytes, at: int, body: Any) -> Batch:
+def _told(metadata: bytes, at: int, message: Any) -> Batch:
     length_at = _field(metadata, at, _LENGTH)
     rows = struct.unpack_from("<q", metadata, length_at)[0] if length_at else 0
     nodes, buffers = _pairs(metadata, at, _NODES), _pairs(metadata, at, _BUFFERS)
@@ -79,10 +81,12 @@ def _told(metadata: bytes, at: int, body: Any) -> Batch:
     if (lengths > MAX_ROWS).any():
         raise BodyError(f"body says that it holds {lengths.max()} events")
     compressed = _field(metadata, at, _COMPRESSION) != 0
-    return Batch(compressed, sum(_bytes(body, *one, compressed) for one in buffers.tolist()))
+    parts: list[tuple[int, int]] = buffers.tolist()
+    size = sum(_bytes(message.body, *part, compressed=compressed) for part in parts)
+    return Batch(rows if message.type == "record batch" else 0, compressed, size)
 
 
-def _bytes(body: Any, offset: int, length: int, compressed: bool) -> int:
+def _bytes(body: Any, offset: int, length: int, *, compressed: bool) -> int:
     """Return how many bytes a buffer says it has, once decompressed."""
     if not compressed or length < _DECLARED.size:
         return length

@@ -16,6 +16,7 @@ from exporter.ingest import BodyError, Raw, decode
 from exporter.ingest.cells import TEXTS, as_text, as_value
 from exporter.reference import tables
 from exporter.reference.fields import check_columns
+from exporter.reference.tables import NO_LIMIT
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "application/json": "json",
@@ -38,9 +39,10 @@ ENDINGS: Final[Mapping[str, str]] = {
 """The format that the ending of a file's name means."""
 BATCH_ROWS: Final = 16_384
 BATCH_BYTES: Final = 4 * 2**20
+MAX_ROW: Final = 4 * 2**20
+"""Characters of a row of CSV: a hundred million commas would be as many cells."""
 _PIECE: Final = 4096
 """Bytes inflated at a time: what is left of a piece is copied."""
-NO_LIMIT: Final = 2**62
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -112,13 +114,15 @@ def _ndjson(content: IO[bytes], limit: int) -> Iterator[Raw]:
 def _csv(content: IO[bytes], limit: int) -> Iterator[Raw]:
     text = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
     try:
-        reader = csv.reader(text)
+        lines = _Lines(text)
+        reader = csv.reader(lines)
         header = [name.strip() for name in next(reader, ())]
         if not header:
             raise BodyError("empty: a header of field names is needed")
         check_columns(header)
         raw = _Table(header)
         for cells in reader:
+            lines.room = MAX_ROW
             if cells:
                 raw.add(reader.line_num, cells)
             if raw.size >= BATCH_ROWS:
@@ -130,6 +134,27 @@ def _csv(content: IO[bytes], limit: int) -> Iterator[Raw]:
         raise BodyError(f"line {reader.line_num}: {error}") from None
     finally:
         text.detach()
+
+
+class _Lines:
+    """The lines of a table; raises :class:`BodyError` where a row of it takes too many."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self.room = MAX_ROW
+        """Characters that the row may still have; whoever reads rows sets it anew for each."""
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self.room + 1)
+        if not line:
+            raise StopIteration
+        self.room -= len(line)
+        if self.room < 0:
+            raise BodyError(f"a row has more than {MAX_ROW} characters")
+        return line
 
 
 class _Table:

@@ -12,9 +12,10 @@ from exporter.events import FieldError, Rejection
 from exporter.ingest import Raw
 from exporter.reference import file
 from exporter.reference.build import Progress, build
-from exporter.reference.formats import NO_LIMIT, batches
+from exporter.reference.formats import batches
 from exporter.reference.gather import Gathered, gather
 from exporter.reference.reference import Reference
+from exporter.reference.tables import NO_LIMIT
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ from exporter.ingest import BodyError, Raw, Unavailable
 from exporter.ingest.arrow import check_types, from_table
 from exporter.ingest.arrow_messages import read_messages
 from exporter.reference.fields import GROUPS, check_columns
+from exporter.reference.gather import MAX_ROWS
 
 BATCH_ROWS: Final = 16_384
+NO_LIMIT: Final = 2**62
 MOST_TEXT: Final = 256 * 2**20
 """Bytes of the texts of one column in one batch, written out."""
 
@@ -33,9 +35,8 @@ def parquet(content: IO[bytes], limit: int) -> Iterator[Raw]:
 
     try:
         file = ParquetFile(content, pre_buffer=False)
-        if _decompressed(file.metadata) > limit:
-            raise TooLarge
         _check(file.schema_arrow)
+        _check_size(file.metadata.num_rows, _decompressed(file.metadata), limit)
         # A buffer for each column, not whole row groups: those may be as large as the file.
         file = ParquetFile(
             content,
@@ -75,8 +76,8 @@ def arrow(content: IO[bytes], limit: int) -> Iterator[Raw]:
     try:
         with pa.ipc.open_stream(data) as reader:
             _check(reader.schema)
-            if sum(batch.size for batch in read_messages(data)) > limit:
-                raise TooLarge
+            told = list(read_messages(data))
+            _check_size(sum(one.rows for one in told), sum(one.size for one in told), limit)
             for batch in reader:
                 batch.validate(full=True)
                 for start in range(0, batch.num_rows, BATCH_ROWS):
@@ -85,6 +86,13 @@ def arrow(content: IO[bytes], limit: int) -> Iterator[Raw]:
         raise
     except (pa.lib.ArrowException, OSError, ValueError, struct.error) as error:
         raise BodyError(f"not Arrow: {_first_line(error)}") from None
+
+
+def _check_size(rows: int, size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge
+    if rows > MAX_ROWS and limit < NO_LIMIT:
+        raise BodyError(f"more than {MAX_ROWS} events: take a sample of them")
 
 
 def _check(schema: Any) -> None:
