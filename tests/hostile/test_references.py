@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -58,7 +57,7 @@ HARMFUL = {
     "colliding features": (lambda: columns(prediction=["a"], features={"f": COLLIDING}), JSON, 400),
     "a file that says it is large": (lambda: headed(b"\xdf\xff\xff\xff\xff"), BUILT, 400),
     "the name of a file": (lambda: b"/etc/passwd", CSV, 400),
-    "the address of a file": (lambda: json.dumps({"file": "file:///etc/passwd"}).encode(), JSON, 422),
+    "the address of a file": (lambda: b'{"file":"file:///etc/passwd"}', JSON, 422),
 }  # fmt: skip
 
 
