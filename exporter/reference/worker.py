@@ -29,7 +29,7 @@ from exporter.reference.tables import TooLarge
 from exporter.registry import discover
 
 NICENESS: Final = 10
-MAX_MEMORY: Final = 4 * 2**30
+MAX_MEMORY: Final = 3 * 2**30
 """Bytes that a body of somebody else's may take, whatever it says that it holds."""
 
 

@@ -41,18 +41,18 @@ HARMFUL = {
     "compressed buffers": (lambda: arrow({f"features.f{i}": zeros(8_000_000) for i in range(5)},
                                          compression="zstd"), ARROW, 413),
     "an Arrow dictionary": (lambda: arrow({"prediction": LONG}), ARROW, 422),
-    "huge buffers": (lambda: claims(2**60), ARROW, 400),
+    "huge buffers": (lambda: claims(2**60), ARROW, 413),
     "negative events": (lambda: rows(-(2**60)), ARROW, 400),
     "a million columns": (lambda: b",".join(b"features.f%d" % i for i in range(1_000_000)),
                           CSV, 400),
     "200 million commas": (lambda: gzip.compress(b"," * 200_000_000, 1), CSV | GZIP, 400),
     "a row that never ends": (lambda: gzip.compress(b'score\n' + b'"\n",' * 9_000_000, 1),
                               CSV | GZIP, 400),
-    "a gzip bomb": (lambda: gzip.compress(bytes(300 * MIB), 1), CSV | GZIP, 413),
-    "many gzip members": (lambda: gzip.compress(b"") * 500_000 + gzip.compress(b"{}"),
+    "a gzip bomb": (lambda: gzip.compress(bytes(300 * MIB), 1), JSON | GZIP, 413),
+    "many gzip members": (lambda: gzip.compress(b"") * 100_000 + gzip.compress(b"{}"),
                           NDJSON | GZIP, 422),
     "deep": (lambda: DEEP, JSON, 400),
-    "lists without end": (lambda: gzip.compress(b"[" + b"[]," * 85_000_000 + b"[]]", 1),
+    "events without end": (lambda: gzip.compress(b"[" + b"{}," * 85_000_000 + b"{}]", 1),
                           JSON | GZIP, 413),
     "colliding features": (lambda: columns(prediction=["a"], features={"f": COLLIDING}), JSON, 400),
     "a file that says it is large": (lambda: headed(b"\xdf\xff\xff\xff\xff"), BUILT, 400),
@@ -66,7 +66,7 @@ HARMFUL = {
 def test_it_is_refused_within_memory(server, harm):
     make, headers, status = HARMFUL[harm]
     body = make()
-    with server.children_below(4500 * MIB):
+    with server.children_below(3500 * MIB):
         answer = server.put(body, headers, seconds=55)
     assert answer.status == status, answer.body[:500]
     assert {"error", "detail"} <= set(answer.json())
