@@ -1,5 +1,6 @@
 """A server in a process of its own, whose memory and answers are watched."""
 
+import http.client
 import threading
 import time
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from tests.web.support import Answer, Process
+from tests.web.support import HOST, Answer, Process
 
 MIB = 2**20
 JSON = {"Content-Type": "application/json"}
@@ -18,6 +19,9 @@ GZIP = {"Content-Encoding": "gzip"}
 
 class Watched(Process):
     """``modelmeter serve``, and the processes that it starts."""
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(HOST, self.port, timeout=240)
 
     def send(self, body: bytes, headers: dict[str, str], seconds: float) -> Answer:
         """The answer to a body of events, which must come in time."""
