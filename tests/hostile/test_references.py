@@ -77,5 +77,6 @@ def test_it_is_refused_within_memory(server, harm):
 def test_colliding_numbers_build_a_reference_soon(server):
     values = ["x", *COLLIDING]
     body = columns(prediction=["a"] * len(values), features={"f": values})
+    body = body.replace(b'"model": "m"', b'"model": "hostile"')
     answer = server.put(body, JSON, seconds=200)
     assert answer.status == 200, answer.body[:500]
