@@ -12,10 +12,13 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED := $(VENV)/.stamp-locked
 RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
+FUZZ := $(VENV)/.stamp-fuzz
 
 DURATION ?=
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 
 .PHONY: help
 help: ## show the targets
@@ -32,6 +35,10 @@ test: $(DEV) ## all tests (PYTEST_ARGS='-k name' for some)
 		'prometheus-alertmanager|alertmanager=prometheus-alertmanager' amtool=prometheus-alertmanager \
 		'chromium|chromium-browser|google-chrome=chromium'
 	@$(PY) -m pytest $(PYTEST_ARGS)
+
+.PHONY: fuzz
+fuzz: $(FUZZ) ## coverage-guided fuzzing of every decoder (FUZZ_SECONDS=60 each, FUZZ_TARGETS='csv arrow')
+	@$(PY) -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 .PHONY: lint
 lint: $(DEV) ## ruff: rules and format
@@ -75,4 +82,9 @@ $(RUN): $(LOCKED) pyproject.toml
 $(DEV): $(RUN) requirements-dev.lock
 	@echo "installing what the tests need (requirements-dev.lock)"
 	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(FUZZ): $(DEV) requirements-fuzz.lock
+	@echo "installing what fuzzing needs (requirements-fuzz.lock)"
+	@$(PIP) --require-hashes -r requirements-fuzz.lock
 	@touch $@

@@ -92,7 +92,7 @@ def parse_time(value: float | str) -> float:
             raise FieldError(
                 "ts", f"must be Unix seconds or RFC 3339 with offset, got {shown(value)}"
             )
-        return moment.timestamp()
+        value = moment.timestamp()
     if not math.isfinite(value) or value < 0:
         raise FieldError("ts", f"must be Unix seconds, got {value}")
     if value >= MILLISECONDS_FROM:
@@ -115,6 +115,8 @@ def kind_of(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return ``value`` short enough for an error message."""
+    """Return ``value`` short enough for an error message; of a tree only what it is."""
+    if isinstance(value, list | dict):
+        return kind_of(value)
     text = repr(value[:60] if isinstance(value, str) else value)
     return text if len(text) <= 60 else text[:57] + "..."

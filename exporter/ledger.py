@@ -113,6 +113,8 @@ class Ledger:
         self.errors = 0
         """How often the disk refused."""
         self.disk = disk
+        self._owed: list[Operation] = []
+        """Changes that were made before the disk took them; it takes them first."""
         self._monitor = monitor
         self._moment = moment
         self._turn = threading.Lock()
@@ -181,9 +183,7 @@ class Ledger:
 
     def configure(self, settings: Settings, references: Mapping[str, Reference]) -> None:
         """Take new settings and configured references. Raises DiskError."""
-        files = {name: file_of(one) for name, one in references.items()}
-        packed = settings_bytes(settings)
-        self._change(lambda now: Configure(now, packed, files), self._configure)
+        self._change(self._configuration(settings, references), self._configure)
 
     def redo(self, one: Operation) -> None:
         """Make a change again that was journalled before; may raise whatever it raised then."""
@@ -201,6 +201,24 @@ class Ledger:
             First: self._first,
             Configure: self._configure,
         }
+
+    def begin(self, settings: Settings, references: Mapping[str, Reference]) -> None:
+        """Take settings at a start: where the disk refuses, they are journalled with what follows."""
+        try:
+            self.configure(settings, references)
+        except DiskError:
+            with self._turn, self._monitor.lock:
+                one = self._configuration(settings, references)(self._moment().now)
+                self._owed = [one]
+                self._configure(one)
+
+    @staticmethod
+    def _configuration(
+        settings: Settings, references: Mapping[str, Reference]
+    ) -> Callable[[float], Configure]:
+        files = {name: file_of(one) for name, one in references.items()}
+        packed = settings_bytes(settings)
+        return lambda now: Configure(now, packed, files)
 
     @property
     def _journals(self) -> bool:
@@ -264,7 +282,8 @@ class Ledger:
         try:
             if disk.folder.journal_bytes > disk.most:
                 raise OSError("the journal is full (max_journal_bytes): no snapshot could be saved")
-            disk.folder.append(map(record_of, operations))
+            disk.folder.append(map(record_of, [*self._owed, *operations]))
+            self._owed = []
         except OSError as error:
             self._disk_failed(error)
             if disk.on_error == "refuse":

@@ -120,7 +120,7 @@ class Service:
         now = self.clock.monotonic()
         self.monitor.catch_up(now)
         self.monitor.models.resize(self.settings.join.max_pending)
-        self.ledger.configure(self.settings, self._configured)
+        self.ledger.begin(self.settings, self._configured)
         if self.disk.journals:
             self.ledger.save()
         else:

@@ -17,3 +17,5 @@ compile pyproject.toml --extra arrow -c requirements.lock -o requirements-arrow.
 compile --group build -o requirements-build.lock "$@"
 compile pyproject.toml --extra dev --group build -c requirements-arrow.lock \
     -c requirements-build.lock -o requirements-dev.lock "$@"
+compile pyproject.toml --extra dev --extra fuzz --group build -c requirements-dev.lock \
+    -o requirements-fuzz.lock "$@"

@@ -130,7 +130,8 @@ def number(
 
     def parse(value: Value) -> float:
         found = value.scalar(wanted)
-        if isinstance(found, bool | str) or not math.isfinite(found):
+        # An integer of any length can be compared, but not converted.
+        if isinstance(found, bool | str) or found in (math.inf, -math.inf) or found != found:
             value.fail(f"must be {wanted}, got {shown(value.node)}")
         if not low <= found <= high or (above and found == low):
             value.fail(f"must be {wanted}, got {shown(value.node)}")

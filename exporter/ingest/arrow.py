@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from exporter.ingest.arrow_messages import refuse_compressed
+from exporter.ingest.arrow_messages import read_messages
 from exporter.ingest.formats import BodyError, Raw, Unavailable, check_count, wire_format
 from exporter.ingest.json import FIELDS
 
 _GROUPS = ("features", "scores", "segments")
-_MAX_VALUES = 2**25
+_MAX_VALUES = 2**22
+_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 @wire_format("application/vnd.apache.arrow.stream")
@@ -30,9 +31,12 @@ def decode_arrow(body: bytes) -> Raw:
             "Arrow needs the package pyarrow: pip install 'modelmeter[arrow]'"
         ) from None
     try:
-        refuse_compressed(body)
         with pa.ipc.open_stream(body) as stream:
-            _check_types(stream.schema)
+            check_types(stream.schema)
+            if any(batch.compressed for batch in read_messages(body)):
+                raise BodyError(
+                    "compressed Arrow buffers are not taken; use Content-Encoding: gzip"
+                )
             table = stream.read_all()
         _check_size(table, len(body))
         table.validate(full=True)
@@ -44,32 +48,39 @@ def decode_arrow(body: bytes) -> Raw:
         raise BodyError(f"body is not an Arrow stream: {reason}") from None
 
 
-def _check_types(schema: Any) -> None:
-    """Raise :class:`BodyError` for a column of a type that no field of an event has.
+def check_types(schema: Any, *, views: bool = False) -> None:
+    """Raise :class:`BodyError` for columns of one name, or of a type that no field of an event has.
 
-    Views, runs and lists stay out: a few of their bytes may stand for any amount of values.
+    Runs and lists stay out, and ``views`` unless their texts are measured: a few of their bytes may
+    stand for any amount of values.
     """
     import pyarrow as pa
 
+    seen: set[str] = set()
     for column in schema:
         group = column.name in _GROUPS and pa.types.is_struct(column.type)
         for part in column.type.fields if group else (column,):
-            kind = part.type
-            if pa.types.is_dictionary(kind):
-                kind = kind.value_type
-            if not _is_plain(kind):
-                name = f"{column.name}.{part.name}" if group else column.name
-                raise BodyError(f"column {name} has type {kind}, which no field has")
+            name = f"{column.name}.{part.name}" if group else column.name
+            if name in seen:
+                raise BodyError(f"column {name} stands there twice")
+            seen.add(name)
+            if not (_is_plain(part.type) or (views and pa.types.is_string_view(part.type))):
+                raise BodyError(f"column {name} has type {part.type}, which no field has")
+        if group and column.name in seen:
+            raise BodyError(f"column {column.name} stands there twice")
+        seen.add(column.name)
 
 
 def _is_plain(kind: Any) -> bool:
     from pyarrow import types
 
     tests = (
-        types.is_null, types.is_boolean, types.is_integer, types.is_floating, types.is_decimal,
-        types.is_timestamp, types.is_string, types.is_large_string,
+        types.is_null, types.is_boolean, types.is_integer, types.is_floating, types.is_string,
+        types.is_large_string,
     )  # fmt: skip
-    return any(test(kind) for test in tests)
+    if types.is_dictionary(kind):
+        return any(test(kind.value_type) for test in tests)
+    return any(test(kind) for test in (*tests, types.is_decimal, types.is_timestamp))
 
 
 def _check_size(table: Any, size: int) -> None:
@@ -102,14 +113,18 @@ def from_table(table: Any) -> Raw:
         if group == "features":
             raw.fields[group] = {key: _values(column) for key, column in columns.items()}
         else:
-            raw.fields[group] = _objects({k: c.to_pylist() for k, c in columns.items()})
+            raw.fields[group] = _objects({key: _listed(part) for key, part in columns.items()})
     return raw
 
 
 def _whole(column: Any) -> list[dict[str, Any] | None]:
-    _members("features", column)
-    rows: list[dict[str, Any] | None] = column.to_pylist()
-    return rows
+    members = {key: _listed(part) for key, part in _members("features", column).items()}
+    there = column.is_valid().to_pylist()
+    rows = zip(*members.values(), strict=True) if members else [()] * len(there)
+    return [
+        dict(zip(members, row, strict=True)) if known else None
+        for known, row in zip(there, rows, strict=True)
+    ]
 
 
 def _members(name: str, column: Any) -> dict[str, Any]:
@@ -133,16 +148,36 @@ def _values(column: Any) -> Any:
         numbers = column.to_numpy().astype(np.float64, copy=False)
         sent = np.isnan(numbers).sum() - column.null_count
         return numbers if sent == 0 else column.to_pylist()
-    if pa.types.is_timestamp(kind):
-        import pyarrow.compute as pc
+    if pa.types.is_timestamp(kind) or pa.types.is_decimal(kind):
+        return _as_floats(column).to_numpy()
+    return _listed(column)
 
-        ticks = pc.cast(column.cast(pa.timestamp("us", kind.tz)), pa.int64())
-        return pc.divide(ticks.cast(pa.float64(), safe=False), 1e6).to_numpy()
+
+def _listed(column: Any) -> list[Any]:
+    """Return a column as Python values: numbers, booleans and texts."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_decimal(kind):
+        column = _as_floats(column)
     if pa.types.is_dictionary(kind):
         return [value for chunk in column.chunks for value in _looked_up(chunk)]
+    values: list[Any] = [None] * len(column) if pa.types.is_null(kind) else column.to_pylist()
+    return values
+
+
+def _as_floats(column: Any) -> Any:
+    """Return decimals as floats, and times as Unix seconds.
+
+    Times never as Python's, for which a zone that the body names would be looked up in files.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     if pa.types.is_decimal(column.type):
-        return column.cast(pa.float64()).to_numpy()
-    return column.to_pylist()
+        return column.cast(pa.float64())
+    ticks = pc.cast(pc.cast(column, pa.int64()), pa.float64(), safe=False)
+    return pc.divide(ticks, float(_TICKS[column.type.unit]))
 
 
 def _looked_up(chunk: Any) -> list[Any]:

@@ -35,6 +35,7 @@ from exporter.ingest.values import (
     class_of,
     class_or_number,
     number_of,
+    short,
     within,
 )
 
@@ -50,6 +51,8 @@ class Check:
         self.raw = raw
         self.size = len(raw.at)
         self.bad: dict[int, tuple[str, str]] = {}
+        if raw.long_integers:
+            raw.fields = {name: _shortened(name, column) for name, column in raw.fields.items()}
 
     def reject(self, i: int, field: str, error: str) -> None:
         """Reject the event at position ``i``, if nothing else was wrong with it before."""
@@ -116,6 +119,20 @@ class Check:
                 if max(whole, default=0) <= LARGEST:
                     return list(column)
         return self.each(field, lambda value: class_or_number(field, value))
+
+
+def _shortened(name: str, column: Any) -> Any:
+    """Return a column without integers of more than 64 bits; ids become strings, so they may."""
+    if name == "id":
+        return column
+    if name != "features":
+        return list(map(short, column))
+    if isinstance(column, dict):
+        return {key: list(map(short, values)) for key, values in column.items()}
+    return [
+        {key: short(value) for key, value in row.items()} if isinstance(row, dict) else row
+        for row in column
+    ]
 
 
 def models(todo: Check) -> list[str]:

@@ -46,6 +46,8 @@ class Raw:
     fields: dict[str, Any] = field(default_factory=dict)
     rejected: list[Rejection] = field(default_factory=list)
     """What could not be read as an event at all."""
+    long_integers: bool = False
+    """Whether there may be integers of more than 64 bits; see :func:`has_long_integers`."""
 
     @property
     def size(self) -> int:
@@ -65,7 +67,7 @@ def together(raws: Sequence[Raw]) -> Raw:
     """Return the events of several bodies (all ``by_row``) as if they had come in one."""
     if len(raws) == 1:
         return raws[0]
-    whole = Raw([])
+    whole = Raw([], long_integers=any(raw.long_integers for raw in raws))
     at: list[int] = []
     offset = 0
     for raw in raws:
@@ -80,6 +82,15 @@ def together(raws: Sequence[Raw]) -> Raw:
             column.extend([None] * len(raw.at) if found is None else found)
         whole.fields[name] = column
     return whole
+
+
+_DIGITS_ALIKE: Final = bytes(ord("0") if chr(byte).isdecimal() else 0 for byte in range(256))
+_LONG: Final = b"0" * 20
+
+
+def has_long_integers(text: bytes) -> bool:
+    """Return whether ``text`` may hold integers of more than 64 bits; cheap, for every body."""
+    return _LONG in text.translate(_DIGITS_ALIKE)
 
 
 Decoder = Callable[[bytes], Raw]

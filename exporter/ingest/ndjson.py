@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from exporter.events import Rejection
-from exporter.ingest.formats import BodyError, Raw, check_count, wire_format
+from exporter.ingest.formats import BodyError, Raw, check_count, has_long_integers, wire_format
 from exporter.ingest.json import Event, objects, parse, rows
 
 _EVENTS = msgspec.json.Decoder(Event)
@@ -17,15 +17,17 @@ _EVENTS = msgspec.json.Decoder(Event)
 def decode_ndjson(body: bytes) -> Raw:
     """Return the events of an NDJSON body; blank lines do not count."""
     try:
-        return rows(_EVENTS.decode_lines(body))
+        raw = rows(_EVENTS.decode_lines(body))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return _line_by_line(body)
+        raw = _line_by_line(body)
+    raw.long_integers = has_long_integers(body)
+    return raw
 
 
 def _line_by_line(body: bytes) -> Raw:
     values: list[Any] = []
     errors: list[tuple[int, str]] = []
-    lines = [line for line in body.splitlines() if line.strip()]
+    lines = [line for line in body.split(b"\n") if line.strip()]
     check_count(len(lines))
     for line in lines:
         try:

@@ -16,6 +16,21 @@ Floats = NDArray[np.float64]
 NUMBERS: Final = frozenset({int, float, type(None)})
 VALUES: Final = frozenset({int, float, bool, str, type(None)})
 LARGEST: Final = float(np.finfo(np.float64).max)
+_TOO_LONG: Final = 2**64
+
+
+def short(value: Any) -> Any:
+    """Return an integer of more than 64 bits as a float, as it is in JavaScript.
+
+    Python hashes integers modulo 2**61 - 1: long ones can be chosen so that thousands of them make
+    every dictionary they are put in slow. And no class may have a name of 300 digits.
+    """
+    if type(value) is not int or -_TOO_LONG < value < _TOO_LONG:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def as_numbers(column: Any) -> Floats | None:

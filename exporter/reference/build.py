@@ -63,6 +63,8 @@ def build(
     faults = encoder.faults(columns)
     kept = columns.predicts.copy()
     kept[list(faults)] = False
+    if not kept.any():
+        raise FieldError(*next(iter(faults.values())))
     if not kept.all():
         columns = columns.take(np.flatnonzero(kept).tolist())
     encoder.add_features(sorted(feature_names(columns.features)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -30,6 +31,9 @@ FORMAT: Final = 1
 MAX_BYTES: Final = 64 * 2**20
 _HEAD: Final = struct.Struct("<HII")
 _MAX_EDGES: Final = 4096
+_MAX_WINDOWS: Final = 1000
+_LONGEST: Final = 1e12
+"""Seconds (30 000 years) of a window, or between two events."""
 
 
 class BadFile(ValueError):
@@ -42,6 +46,8 @@ class _Array(msgspec.Struct, array_like=True):
     """Float64, little-endian, row by row."""
 
 
+Text = Annotated[str, msgspec.Meta(max_length=1000)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Name = Annotated[str, msgspec.Meta(max_length=MAX_FEATURE)]
 ClassName = Annotated[str, msgspec.Meta(max_length=MAX_CLASS)]
 
@@ -55,9 +61,20 @@ class _Bins(msgspec.Struct):
     scale: float
 
 
+class _Found(msgspec.Struct):
+    name: Name
+    kind: FeatureKind
+    chosen: Text
+    values: Count
+    missing: Count
+    distinct: Count
+    low: float | None
+    high: float | None
+
+
 class _Variability(msgspec.Struct):
     seconds: float
-    windows: int
+    windows: Count
     effects: dict[str, float]
     variances: dict[str, float]
 
@@ -75,14 +92,14 @@ class _Saved(msgspec.Struct):
     bins: Annotated[list[_Bins], msgspec.Meta(max_length=MAX_FEATURES)]
     outputs: _Bins | None
     targets: _Bins | None
-    rows: Annotated[int, msgspec.Meta(ge=0)]
-    labels: Annotated[int, msgspec.Meta(ge=0)]
+    rows: Count
+    labels: Count
     covers: float | None
     independent: bool
-    source: str
+    source: Text
     statistics: dict[str, _Array]
-    variability: list[_Variability] = []
-    found: Annotated[list[FeatureSummary], msgspec.Meta(max_length=MAX_FEATURES)] = []
+    variability: Annotated[list[_Variability], msgspec.Meta(max_length=_MAX_WINDOWS)] = []
+    found: Annotated[list[_Found], msgspec.Meta(max_length=MAX_FEATURES)] = []
 
 
 _DECODER: Final = msgspec.msgpack.Decoder(_Saved)
@@ -165,12 +182,13 @@ def _saved(reference: Reference) -> _Saved:
             _Variability(seconds, one.windows, dict(one.effects), dict(one.variances))
             for seconds, one in reference.variability.items()
         ],
-        found=list(reference.found),
+        found=[_Found(**asdict(one)) for one in reference.found],
     )
 
 
 def _reference(saved: _Saved) -> Reference:
     schema = _schema(saved)
+    _check_told(saved)
     layout = Layout(schema, STATISTICS.values())
     vector = layout.zero()
     for name, array in saved.statistics.items():
@@ -189,7 +207,7 @@ def _reference(saved: _Saved) -> Reference:
             for one in saved.variability
         },
         source=saved.source,
-        found=tuple(saved.found),
+        found=tuple(FeatureSummary(**msgspec.structs.asdict(one)) for one in saved.found),
     )
 
 
@@ -221,6 +239,21 @@ def _schema(saved: _Saved) -> Schema:
         raise BadFile("bins: of a feature that is none of features")
     _check_calibration(schema)
     return schema
+
+
+def _check_told(saved: _Saved) -> None:
+    """Raise :class:`BadFile` for what is told beside the summary and cannot be."""
+    if not all(0 < one.seconds <= _LONGEST for one in saved.variability):
+        raise BadFile("variability: seconds must be above 0")
+    if saved.covers is not None and not 0 <= saved.covers <= _LONGEST:
+        raise BadFile("covers: must be seconds")
+    if saved.labels > saved.rows:
+        raise BadFile("labels: more than rows")
+    numbers = [end for one in saved.found for end in (one.low, one.high) if end is not None]
+    for one in saved.variability:
+        numbers += [*one.effects.values(), *one.variances.values()]
+    if not all(map(math.isfinite, numbers)):
+        raise BadFile("variability and found: numbers must be finite")
 
 
 def _score_edges(saved: _Saved) -> Floats | None:
@@ -280,5 +313,11 @@ def _numbers(name: str, array: _Array) -> Floats:
     """Return an array; how large it says it is must be how many bytes there are."""
     if math.prod(array.shape) * 8 != len(array.data):
         raise BadFile(f"{name}: has {len(array.data)} bytes for the shape {tuple(array.shape)}")
-    values = np.frombuffer(array.data, "<f8").astype(np.float64).reshape(array.shape)
-    return np.asarray(values)
+    values = np.frombuffer(array.data, "<f8").astype(np.float64)
+    if not np.isfinite(values).all():
+        raise BadFile(f"{name}: numbers must be finite")
+    try:
+        return values.reshape(array.shape)
+    except ValueError:
+        # Nothing, in a shape so large that even counting its places overflows.
+        raise BadFile(f"{name}: cannot have the shape {tuple(array.shape)}") from None

@@ -11,13 +11,12 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, Final
 
-from exporter.coded import Coded
-from exporter.config.problems import nearest
 from exporter.events import Rejection
-from exporter.ingest import BodyError, Raw, Unavailable, decode
-from exporter.ingest.arrow import from_table
+from exporter.ingest import BodyError, Raw, decode
 from exporter.ingest.cells import TEXTS, as_text, as_value
-from exporter.ingest.json import FIELDS
+from exporter.reference import tables
+from exporter.reference.fields import check_columns
+from exporter.reference.tables import NO_LIMIT
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "application/json": "json",
@@ -38,26 +37,30 @@ ENDINGS: Final[Mapping[str, str]] = {
     "arrow": "arrow", "feather": "arrow", "ipc": "arrow",
 }  # fmt: skip
 """The format that the ending of a file's name means."""
-GROUPS: Final = ("features", "scores", "segments")
 BATCH_ROWS: Final = 16_384
 BATCH_BYTES: Final = 4 * 2**20
+MAX_ROW: Final = 4 * 2**20
+"""Characters of a row of CSV: a hundred million commas would be as many cells."""
+_PIECE: Final = 4096
+"""Bytes inflated at a time: what is left of a piece is copied."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
-def batches(content: IO[bytes], form: str) -> Iterator[Raw]:
+def batches(content: IO[bytes], form: str, limit: int = NO_LIMIT) -> Iterator[Raw]:
     """Return the events of open ``content`` as unchecked batches, numbered through.
 
-    Raises :class:`BodyError` where it is not what ``form`` says, and :class:`Unavailable`.
+    Raises :class:`BodyError` where it is not what ``form`` says, ``Unavailable``, and
+    ``TooLarge`` where a file that is compressed within holds more than ``limit`` bytes.
     """
-    readers: Mapping[str, Callable[[IO[bytes]], Iterator[Raw]]] = {
+    readers: Mapping[str, Callable[[IO[bytes], int], Iterator[Raw]]] = {
         "json": _json,
         "ndjson": _ndjson,
         "csv": _csv,
-        "parquet": _parquet,
-        "arrow": _arrow,
+        "parquet": tables.parquet,
+        "arrow": tables.arrow,
     }
     done = 0
-    for raw in readers[form](content):
+    for raw in readers[form](content, limit):
         whole = raw.at == range(len(raw.at))
         raw.at = range(done, done + len(raw.at)) if whole else [done + i for i in raw.at]
         raw.rejected = [Rejection(done + r.index, r.field, r.error) for r in raw.rejected]
@@ -82,7 +85,6 @@ class Inflated(io.RawIOBase):
         part = b""
         while not part:
             if self._stream.eof:
-                self._rest = self._stream.unused_data
                 if not (self._rest or self._read()):
                     return 0
                 self._stream = zlib.decompressobj(_GZIP)
@@ -92,49 +94,36 @@ class Inflated(io.RawIOBase):
                 part = self._stream.decompress(self._rest, len(into))
             except zlib.error as error:
                 raise BodyError(f"body is not gzip: {error}") from None
-            self._rest = self._stream.unconsumed_tail
+            self._rest = self._stream.unused_data or self._stream.unconsumed_tail
         into[: len(part)] = part
         return len(part)
 
     def _read(self) -> bool:
-        self._rest = self._content.read(65_536)
+        self._rest = self._content.read(_PIECE)
         return bool(self._rest)
 
 
-def check_columns(names: Sequence[str]) -> None:
-    """Raise :class:`BodyError` for a column of a table that is no field of an event."""
-    for name in names:
-        group, dot, below = name.partition(".")
-        if name in FIELDS or (group in GROUPS and dot and below):
-            continue
-        hint = nearest(name, FIELDS)
-        raise BodyError(
-            f"column {name!r} is no field of an event{hint or ';'} inputs are features.<name>",
-            {"column": name, "allowed": [*FIELDS, *(f"{group}.<name>" for group in GROUPS)]},
-        )
-    if len(set(names)) < len(names):
-        raise BodyError("a column is named twice")
-
-
-def _json(content: IO[bytes]) -> Iterator[Raw]:
+def _json(content: IO[bytes], limit: int) -> Iterator[Raw]:
     yield decode("application/json", content.read())
 
 
-def _ndjson(content: IO[bytes]) -> Iterator[Raw]:
+def _ndjson(content: IO[bytes], limit: int) -> Iterator[Raw]:
     while lines := content.readlines(BATCH_BYTES):
         yield decode("application/x-ndjson", b"".join(lines))
 
 
-def _csv(content: IO[bytes]) -> Iterator[Raw]:
+def _csv(content: IO[bytes], limit: int) -> Iterator[Raw]:
     text = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
     try:
-        reader = csv.reader(text)
+        lines = _Lines(text)
+        reader = csv.reader(lines)
         header = [name.strip() for name in next(reader, ())]
         if not header:
             raise BodyError("empty: a header of field names is needed")
         check_columns(header)
         raw = _Table(header)
         for cells in reader:
+            lines.room = MAX_ROW
             if cells:
                 raw.add(reader.line_num, cells)
             if raw.size >= BATCH_ROWS:
@@ -146,6 +135,27 @@ def _csv(content: IO[bytes]) -> Iterator[Raw]:
         raise BodyError(f"line {reader.line_num}: {error}") from None
     finally:
         text.detach()
+
+
+class _Lines:
+    """The lines of a table; raises :class:`BodyError` where a row of it takes too many."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self.room = MAX_ROW
+        """Characters that the row may still have; whoever reads rows sets it anew for each."""
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self.room + 1)
+        if not line:
+            raise StopIteration
+        self.room -= len(line)
+        if self.room < 0:
+            raise BodyError(f"a row has more than {MAX_ROW} characters")
+        return line
 
 
 class _Table:
@@ -206,101 +216,3 @@ def _objects(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any] | None
         {key: value for key, value in zip(columns, row, strict=True) if value is not None} or None
         for row in zip(*columns.values(), strict=True)
     ]
-
-
-def _parquet(content: IO[bytes]) -> Iterator[Raw]:
-    pa = _pyarrow()
-    from pyarrow import parquet  # noqa: PLC0415
-
-    try:
-        # A buffer for each column, not whole row groups: those may be as large as the file.
-        file = parquet.ParquetFile(content, pre_buffer=False, buffer_size=2**18)
-        _check_names(file.schema_arrow)
-        for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
-            yield _tabular(pa.Table.from_batches([batch]))
-    except (pa.lib.ArrowException, OSError) as error:
-        raise BodyError(f"not Parquet: {_first_line(error)}") from None
-    finally:
-        pa.default_memory_pool().release_unused()
-
-
-def _arrow(content: IO[bytes]) -> Iterator[Raw]:
-    """Return the batches of an Arrow file or stream; both are called so."""
-    pa = _pyarrow()
-    data = content.read()
-    try:
-        stream = data[:6] != b"ARROW1"
-        with pa.ipc.open_stream(data) if stream else pa.ipc.open_file(data) as reader:
-            _check_names(reader.schema)
-            for batch in reader if stream else _of_file(reader):
-                batch.validate(full=True)
-                for start in range(0, batch.num_rows, BATCH_ROWS):
-                    yield _tabular(pa.Table.from_batches([batch.slice(start, BATCH_ROWS)]))
-    except (pa.lib.ArrowException, OSError) as error:
-        raise BodyError(f"not Arrow: {_first_line(error)}") from None
-
-
-def _of_file(reader: Any) -> Iterator[Any]:
-    for number in range(reader.num_record_batches):
-        yield reader.get_batch(number)
-
-
-def _check_names(schema: Any) -> None:
-    """Check the columns; a group may also be one struct."""
-    from pyarrow import types  # noqa: PLC0415
-
-    whole = [f.name for f in schema if f.name in GROUPS and types.is_struct(f.type)]
-    names = [name for name in schema.names if name not in whole]
-    for group in whole:
-        if any(name.startswith(f"{group}.") for name in names) or whole.count(group) > 1:
-            raise BodyError(f"{group} stands both as a whole and in columns of its own")
-    check_columns(names)
-
-
-def _tabular(table: Any) -> Raw:
-    """Return the events of a table; in tables NaN is missing, as in data frames."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    texts = {}
-    for place, field in enumerate(table.schema):
-        column = table.column(place)
-        if pa.types.is_floating(field.type):
-            nan = pc.is_nan(column)
-            if pc.any(nan).as_py():
-                column = pc.if_else(nan, pa.scalar(None, field.type), column)
-        elif pa.types.is_integer(field.type) and field.name.startswith("features."):
-            column = column.cast(pa.float64(), safe=False)
-        elif _is_text(field.type) and field.name.startswith("features."):
-            texts[field.name] = _coded(column)
-        table = table.set_column(place, field.name, column)
-    raw = from_table(table.drop_columns(list(texts)))
-    if texts:
-        inputs = raw.fields.setdefault("features", {})
-        inputs.update({name.removeprefix("features."): one for name, one in texts.items()})
-    return raw
-
-
-def _is_text(kind: Any) -> bool:
-    from pyarrow import types  # noqa: PLC0415
-
-    return bool(types.is_string(kind) or types.is_large_string(kind))
-
-
-def _coded(column: Any) -> Coded:
-    whole = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    return Coded(whole.indices.to_numpy(), whole.dictionary.to_pylist())
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow  # noqa: PLC0415
-    except ImportError:
-        raise Unavailable(
-            "Parquet and Arrow need the package pyarrow: pip install 'modelmeter[arrow]'"
-        ) from None
-    return pyarrow
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

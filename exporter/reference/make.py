@@ -15,6 +15,7 @@ from exporter.reference.build import Progress, build
 from exporter.reference.formats import batches
 from exporter.reference.gather import Gathered, gather
 from exporter.reference.reference import Reference
+from exporter.reference.tables import NO_LIMIT
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,20 @@ def make(
     *,
     source: str = "",
     independent: bool = False,
+    limit: int = NO_LIMIT,
     progress: Progress = lambda what, done, steps: None,
 ) -> Made:
     """Return the reference in ``content``: events of format ``form``, or a built file for ``None``.
 
     ``model`` is a name or a glob; for ``None`` the events must name one model at most. Raises
-    :class:`BodyError`, :class:`Unavailable`, :class:`BadFile`, :class:`NotUsable`.
+    :class:`BodyError`, :class:`Unavailable`, :class:`BadFile`, :class:`NotUsable`, and ``TooLarge``
+    for more than ``limit`` bytes once decompressed.
     """
     if form is None:
         reference = file.loads(content.read(file.MAX_BYTES + 2**16))
         vouched = reference.independent or independent
         return Made(replace(reference, source=source or reference.source, independent=vouched))
-    raws = batches(content, form)
+    raws = batches(content, form, limit)
     return from_events(
         raws, model, settings, source=source, independent=independent, progress=progress
     )

@@ -7,8 +7,10 @@ way to the server: in the use of processors, and when memory runs out.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -24,17 +26,16 @@ from exporter.reference.first import unpacked
 from exporter.reference.formats import ENDINGS, Inflated
 from exporter.reference.job import LENGTH, Job, Result
 from exporter.reference.make import Made, NotUsable, from_events, make
+from exporter.reference.tables import TooLarge
 from exporter.registry import discover
 
 NICENESS: Final = 10
-
-
-class _TooLarge(Exception):
-    """The body is larger than it may be."""
+MAX_MEMORY: Final = 3 * 2**30
+"""Bytes that a body of somebody else's may take, whatever it says that it holds."""
 
 
 class _Bounded(io.RawIOBase):
-    """At most ``limit`` bytes of ``content``; raises :class:`_TooLarge` where there are more."""
+    """At most ``limit`` bytes of ``content``; raises :class:`TooLarge` where there are more."""
 
     def __init__(self, content: IO[bytes], limit: int) -> None:
         self._content = content
@@ -47,7 +48,7 @@ class _Bounded(io.RawIOBase):
         part = self._content.read(min(len(into), self._room + 1))
         self._room -= len(part)
         if self._room < 0:
-            raise _TooLarge
+            raise TooLarge
         into[: len(part)] = part
         return len(part)
 
@@ -55,12 +56,16 @@ class _Bounded(io.RawIOBase):
 def main() -> int:
     """Do one job; return the exit status."""
     _give_way()
+    # One job and then the end: looking for garbage among millions of events took most of the time.
+    gc.disable()
     discover()
     stream = sys.stdin.buffer
     (size,) = LENGTH.unpack(stream.read(LENGTH.size))
     job = msgspec.msgpack.decode(stream.read(size), type=Job)
     # All of it is read before anything is answered: the other side never waits on both pipes.
     body = b"" if job.kind == "file" else stream.read()
+    if job.kind == "body":
+        resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
     sys.stdout.buffer.write(msgspec.msgpack.encode(result(job, body)))
     sys.stdout.buffer.flush()
     return 0
@@ -70,7 +75,7 @@ def result(job: Job, body: bytes) -> Result:
     """Return what becomes of a job."""
     try:
         made = _made(job, body)
-    except _TooLarge:
+    except TooLarge:
         return Result(413, error=f"body is larger than {job.limit} bytes, once decompressed")
     except BodyError as error:
         return Result(400, error=error.error, detail=[error.detail] if error.detail else [])
@@ -87,15 +92,28 @@ def result(job: Job, body: bytes) -> Result:
     except OSError as error:
         return Result(400, error=(error.strerror or str(error)).lower())
     except MemoryError:
-        return Result(503, error="not enough memory to build the reference")
+        return _out_of_memory(job)
+    data = file.dumps(made.reference)
+    try:
+        file.loads(data)
+    except file.BadFile as error:
+        # Numbers so large that their sums are none.
+        return Result(422, error=f"these events make no reference: {error}")
     return Result(
         200,
-        file.dumps(made.reference),
+        data,
         model=made.model,
         others=made.others,
         rejected=made.rejected,
         listed=[msgspec.to_builtins(one) for one in made.listed],
     )
+
+
+def _out_of_memory(job: Job) -> Result:
+    if job.kind != "body":
+        return Result(503, error="not enough memory to build the reference")
+    most = MAX_MEMORY // 2**30
+    return Result(413, error=f"body needs more than {most} GiB of memory: send fewer events")
 
 
 def _made(job: Job, body: bytes) -> Made:
@@ -109,6 +127,7 @@ def _made(job: Job, body: bytes) -> Made:
             content.seek(0)
             form, opened = (None, content) if built else _by_name(job.path, content)
             return make(opened, form, job.model, settings, **told)
+    told["limit"] = job.limit
     plain: Any = io.BytesIO(body)
     if job.zipped:
         plain = io.BufferedReader(_Bounded(io.BufferedReader(Inflated(plain)), job.limit))

@@ -20,7 +20,7 @@ from exporter.reference.file import MEDIA_TYPE, dumps
 from exporter.reference.formats import MEDIA_TYPES
 from exporter.service import Service
 from exporter.web.errors import Refused
-from exporter.web.schemas import errors
+from exporter.web.schemas import errors, name_schema
 from exporter.web.view_schemas import DELETED_RESPONSE, PUT_RESPONSE, SHOWN
 
 MAX_BYTES: Final = 256 * 2**20
@@ -30,10 +30,15 @@ PART_BYTES: Final = 2**20
 LOOK_SECONDS: Final = 0.5
 """How often a request that waits looks whether modelmeter stops."""
 
-Model = Annotated[str, Query(description="The model.")]
+Model = Annotated[
+    str, Query(description="The model.", json_schema_extra=dict(name_schema(MAX_MODEL)))
+]
 Version = Annotated[
     str | None,
-    Query(description="One version; without it, every version that has no reference of its own."),
+    Query(
+        description="One version; without it, every version that has no reference of its own.",
+        json_schema_extra=dict(name_schema(MAX_VERSION)),
+    ),
 ]
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 _BODY: Final = {
@@ -56,7 +61,8 @@ def _errors(*codes: int) -> dict[int | str, dict[str, Any]]:
     told = errors(*codes)
     meaning = {
         413: f"The body is larger than {MAX_BYTES} bytes, before or after decompression.",
-        422: "The events make no reference, or one of another task; `detail` has the field.",
+        422: "No model is named, or the events make no reference, or one of another task; `detail` "
+        "has the field.",
     }
     return {
         code: {**one, "description": meaning.get(int(code), one["description"])}
@@ -106,7 +112,9 @@ def router(service: Service) -> APIRouter:
         }
         return Response(orjson.dumps(answer), media_type="application/json")
 
-    @routes.get("/v1/reference", responses={**_SHOWN, **errors(404, 503)}, response_class=Response)
+    @routes.get(
+        "/v1/reference", responses={**_SHOWN, **_errors(404, 422, 503)}, response_class=Response
+    )
     def get(request: Request, model: Model, version: Version = None) -> Response:
         """Show the reference that serves a model or a version; as a file where that is accepted."""
         if service.restoring:
@@ -121,7 +129,7 @@ def router(service: Service) -> APIRouter:
             orjson.dumps(answer), media_type="application/json", headers={"vary": "accept"}
         )
 
-    @routes.delete("/v1/reference", responses={**DELETED_RESPONSE, **errors(404, 503)})
+    @routes.delete("/v1/reference", responses={**DELETED_RESPONSE, **_errors(404, 422, 503)})
     def delete(model: Model, version: Version = None) -> dict[str, int]:
         """Forget a reference that was sent; one that is configured serves again."""
         if service.restoring:

@@ -22,6 +22,12 @@ _VALUE: Final = {"oneOf": [{"type": "string", "minLength": 1, "maxLength": MAX_C
 _SCORE: Final = {"type": "number", "minimum": 0, "maximum": 1}
 _FEATURE: Final = {"type": ["number", "string", "boolean", "null"]}
 
+
+def name_schema(longest: int) -> dict[str, Any]:
+    """Return what the name of a model or a version may be."""
+    return {"maxLength": longest, "pattern": _NAME}
+
+
 _PROPERTIES: Final[dict[str, Any]] = {
     "model": {
         "type": "string", "maxLength": MAX_MODEL, "pattern": _NAME,

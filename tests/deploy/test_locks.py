@@ -22,11 +22,12 @@ def entries(path) -> dict[str, tuple[str, str]]:
     return {name: (version, rest) for name, version, rest in found}
 
 
-def test_all_four_are_there():
+def test_all_five_are_there():
     assert [path.name for path in LOCKS] == [
         "requirements-arrow.lock",
         "requirements-build.lock",
         "requirements-dev.lock",
+        "requirements-fuzz.lock",
         "requirements.lock",
     ]
 
@@ -56,7 +57,7 @@ def test_no_address_and_no_path_is_in_it(lock):
 
 
 def test_all_locks_agree_on_versions():
-    everything = entries(ROOT / "requirements-dev.lock")
+    everything = entries(ROOT / "requirements-fuzz.lock")
     for lock in LOCKS:
         for name, (version, _) in entries(lock).items():
             assert everything[name][0] == version, f"{name} in {lock.name}"
@@ -70,6 +71,7 @@ def test_all_locks_agree_on_versions():
         ("requirements-build.lock", PROJECT["build-system"]["requires"]),
         ("requirements-build.lock", PROJECT["dependency-groups"]["build"]),
         ("requirements-dev.lock", EXTRAS["dev"]),
+        ("requirements-fuzz.lock", EXTRAS["dev"] + EXTRAS["fuzz"]),
     ],
 )
 def test_what_the_project_asks_for_is_locked(lock, wanted):
@@ -89,7 +91,12 @@ def test_run_time_stays_small():
 
 def test_each_dependency_has_its_reason_written_down():
     record = (ROOT / "docs/adr/0001-dependencies.md").read_text(encoding="utf-8")
-    for text in [*PROJECT["project"]["dependencies"], *EXTRAS["arrow"], *EXTRAS["dev"]]:
+    for text in [
+        *PROJECT["project"]["dependencies"],
+        *EXTRAS["arrow"],
+        *EXTRAS["dev"],
+        *EXTRAS["fuzz"],
+    ]:
         name = Requirement(text).name
         known = name in record or name.startswith(("types-", "modelmeter"))
         assert known, f"{name} is not in docs/adr/0001-dependencies.md"

@@ -12,7 +12,7 @@ import pytest
 
 from exporter.config import FeatureSettings, ModelSettings, Settings
 from exporter.ingest import BodyError
-from exporter.reference import formats, gather
+from exporter.reference import formats, gather, tables
 from exporter.reference.formats import Inflated, batches
 from exporter.reference.make import NotUsable, make
 from tests.reference.events import KINDS, binary, multiclass, ndjson
@@ -80,6 +80,7 @@ def made(body, form="ndjson", model=None, settings=None):
 @pytest.mark.parametrize("name", BODIES)
 def test_every_format_makes_the_same_reference(name, monkeypatch):
     monkeypatch.setattr(formats, "BATCH_ROWS", 50)
+    monkeypatch.setattr(tables, "BATCH_ROWS", 50)
     monkeypatch.setattr(formats, "BATCH_BYTES", 5000)
     form, write = BODIES[name]
     events = binary()

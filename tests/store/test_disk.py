@@ -74,6 +74,32 @@ def test_a_full_disk_refuses_events_and_recovers_by_itself(tiny, tmp_path):
         again.end()
 
 
+def test_a_start_on_a_full_disk_shows_everything_and_takes_events_when_there_is_room(
+    tiny, tmp_path
+):
+    server = Process(tmp_path, data=tiny)
+    try:
+        assert set(sent(server, 20)) == {200}
+    finally:
+        server.end()
+    fill(tiny)
+    again = Process(tmp_path, {"join": {"max_pending": 10}}, data=tiny)
+    try:
+        assert again.value("model_predictions_total", **ABOUT) == 20
+        assert again.value("model_pending_predictions", **ABOUT) == 10
+        assert again.post(EVENT).status == 503
+        (tiny / "filler").unlink()
+        assert again.post(EVENT).status == 200
+    finally:
+        again.end()
+    third = Process(tmp_path, data=tiny)
+    try:
+        assert third.value("model_predictions_total", **ABOUT) == 21
+        assert third.value("model_pending_predictions", **ABOUT) == 10
+    finally:
+        third.end()
+
+
 def test_where_that_is_asked_for_events_are_taken_without_the_disk(tiny, tmp_path):
     config = {"on_disk_error": "continue"}
     server = Process(tmp_path, config, data=tiny)

@@ -153,8 +153,9 @@ def test_types_are_read_as_http_means_them(served) -> None:
     assert served.request("POST", "/v1/events", zipped(GOOD), encoding).status == 200
 
 
-def arrow(columns: dict, **options) -> bytes:
-    table, sink = pa.table(columns), io.BytesIO()
+def arrow(columns: dict | pa.Table, **options) -> bytes:
+    sink = io.BytesIO()
+    table = columns if isinstance(columns, pa.Table) else pa.table(columns)
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as out:
         out.write_table(table)
     return sink.getvalue()

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from exporter.service import Service
-from tests.web.support import Process, running, until
+from tests.web.support import running
 
 CLOSED = [
     ("GET", "/metrics"),
@@ -64,20 +64,3 @@ def test_a_stop_while_it_restores_leaves_everything_as_it_was(tmp_path, monkeypa
     with pytest.raises(AssertionError, match="the restore"), running(folder=tmp_path, seconds=1):
         pass
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*-*")} == before
-
-
-def test_a_state_that_cannot_be_restored_ends_the_process_with_an_error(tmp_path):
-    server = Process(tmp_path, data=tmp_path / "data")
-    server.end()
-    (tmp_path / "data" / "mark").chmod(0o600)
-    snapshot = next((tmp_path / "data").glob("snapshot-*"))
-    snapshot.unlink()
-    snapshot.mkdir()  # neither readable nor to be replaced
-    again = None
-    try:
-        with pytest.raises(AssertionError):
-            again = Process(tmp_path, data=tmp_path / "data")
-    finally:
-        if again is not None:
-            again.end()
-    until(lambda: "cannot be restored" in (tmp_path / "log").read_text(), "the log")
