@@ -24,7 +24,9 @@ from exporter.scrape import Collector
 from exporter.service import Clock, Service
 from exporter.web import errors, landing, references, routes, schemas
 from exporter.web.body import BODY_SECONDS
+from exporter.web.connections import Connections, Limits, most_connections
 from exporter.web.events import EventsRoute
+from exporter.web.server import Server
 
 log = logging.getLogger("modelmeter")
 
@@ -147,11 +149,12 @@ def serve(settings: Settings, *, reload: Callable[[], Settings] | None = None) -
     return 0
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, with our signals: a stop is a success, and SIGHUP reloads."""
+class _Server(Server):
+    """A server with our signals: a stop is a success, and SIGHUP reloads."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
+        limits = Limits(connections=most_connections(Limits.connections))
+        super().__init__(config, Connections(limits, service.requests))
         self._service = service
 
     @contextlib.contextmanager

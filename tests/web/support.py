@@ -23,11 +23,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter import app
 from exporter.config import Settings
 from exporter.service import Clock, Service
+from exporter.web.connections import Connections, Limits
+from exporter.web.server import Server
 
 HOST = "127.0.0.1"
 JSON = {"Content-Type": "application/json"}
 DEADLINE = 30
 DEFAULTS = Settings()
+LIMITS = Limits()
 
 
 def until(
@@ -140,6 +143,8 @@ def running(
     clock: Clock | None = None,
     more: Iterable[Any] = (),
     read_settings: Callable[[], Settings] | None = None,
+    limits: Limits = LIMITS,
+    **options: Any,
 ) -> Iterator[Running]:
     """The application under a real uvicorn, in a thread."""
     service = app.create_service(settings, read_settings)
@@ -152,8 +157,9 @@ def running(
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
+        **options,
     )
-    server = uvicorn.Server(config)
+    server = Server(config, Connections(limits, service.requests))
     with socket.create_server((HOST, 0)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
