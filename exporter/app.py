@@ -26,7 +26,10 @@ from exporter.web import errors, landing, references, routes, schemas
 from exporter.web.body import BODY_SECONDS
 from exporter.web.connections import Connections, Limits, most_connections
 from exporter.web.events import EventsRoute
+from exporter.web.room import SLOW_SECONDS
+from exporter.web.scrapes import Scrapes
 from exporter.web.server import Server
+from exporter.web.yielding import Precedence
 
 log = logging.getLogger("modelmeter")
 
@@ -68,11 +71,17 @@ class _Application(FastAPI):
         return document
 
 
-def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
-    """Return the application that serves ``service``; a body may take ``body_seconds`` to come."""
+def build(
+    service: Service, body_seconds: float = BODY_SECONDS, slow_seconds: float = SLOW_SECONDS
+) -> FastAPI:
+    """Return the application that serves ``service``; a body may take ``body_seconds`` to come.
+
+    After ``slow_seconds`` it makes room for others if there is none left.
+    """
     counting = ThreadPoolExecutor(1, "count")
     scraping = ThreadPoolExecutor(1, "scrape")
     building = ThreadPoolExecutor(1, "references")
+    precedence = Precedence()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -92,7 +101,7 @@ def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
         service.monitor.tick(service.clock.monotonic())
 
     app = _Application(
-        EventsRoute(service, counting, body_seconds),
+        EventsRoute(service, counting, body_seconds, slow_seconds, precedence),
         title="modelmeter",
         version=__version__,
         summary="Prometheus exporter for the quality of a model in production",
@@ -100,7 +109,7 @@ def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
         redirect_slashes=False,
     )
     errors.install(app, service.requests)
-    app.include_router(routes.router(service, scraping))
+    app.include_router(routes.router(service, Scrapes(service.scraper, scraping, precedence)))
     app.include_router(references.router(service))
     app.include_router(landing.router(service))
     return app

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from exporter.web.connections import Connections, State
+from exporter.web.connections import Connections, Held, State
 
 _LATE = {
     State.IDLE: "idle",
@@ -31,9 +31,10 @@ _LATE = {
 class Connection(HttpToolsProtocol):
     """A client's connection."""
 
-    def __init__(self, *, connections: Connections, **options: Any) -> None:
+    def __init__(self, *, connections: Connections, opening: Held, **options: Any) -> None:
         super().__init__(**options)
         self.state: State | None = None
+        self._opening = opening
         self._all = connections
         self._limits = connections.limits
         self.ws_protocol_class = None  # nothing here is a WebSocket, whatever is installed
@@ -50,6 +51,10 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
+        if self._opening.state is None:
+            self.transport.abort()
+            return
+        self._all.leave(self._opening)
         self._enter(State.HEAD)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -93,6 +93,10 @@ class Connections:
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
+    def working(self) -> int:
+        """Return how many wait for us."""
+        return len(self._waiting[State.WORKING])
+
     def enter(self, one: Held, state: State, now: float) -> None:
         """Let a connection wait for something else from now on."""
         if one.state is not None:

@@ -18,20 +18,25 @@ from typing import Any, Final
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from exporter.events import MAX_LISTED_REJECTIONS
+from exporter.events import MAX_EVENTS, MAX_LISTED_REJECTIONS
 from exporter.ingest import FORMATS, BodyError, Raw, TooManyEvents, Unavailable
 from exporter.intake import Outcome
 from exporter.service import Service, TooFast
 from exporter.web import body as bodies
 from exporter.web.errors import Refused
 from exporter.web.idempotency import Answers
+from exporter.web.room import SLOW_SECONDS, Room, busy
+from exporter.web.yielding import Precedence
 
 log = logging.getLogger("modelmeter")
 
 INLINE_BYTES: Final = 32 * 1024
 """Bodies up to this size (a few milliseconds of work) are counted on the event loop."""
-BODIES_AT_ONCE: Final = 16
-"""Bodies of the largest size that may be in memory together."""
+INLINE_EVENTS: Final = 1000
+"""Events of small bodies up to this number are counted on the event loop together."""
+EVENTS_AT_ONCE: Final = MAX_EVENTS
+"""Events of small bodies that may wait to be counted together: each takes far more memory than
+the bytes it came in."""
 
 Answer = tuple[int, bytes, dict[str, str]]
 Batch = list[tuple[Raw, "asyncio.Future[Outcome]"]]
@@ -43,14 +48,21 @@ class EventsRoute:
     """The ingest route."""
 
     def __init__(
-        self, service: Service, thread: Executor, body_seconds: float = bodies.BODY_SECONDS
+        self,
+        service: Service,
+        thread: Executor,
+        body_seconds: float = bodies.BODY_SECONDS,
+        slow_seconds: float = SLOW_SECONDS,
+        precedence: Precedence | None = None,
     ) -> None:
         self._service = service
         self._thread = thread
         self._answers = Answers(service.clock.monotonic)
         self._body_seconds = body_seconds
-        self._in_flight = 0
+        self._precedence = precedence or Precedence()
+        self._room = Room(slow_seconds)
         self._waiting: Batch = []
+        self._waiting_events = 0
         self._counting = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,22 +102,12 @@ class EventsRoute:
             raise Refused(503, "modelmeter is stopping", headers={"retry-after": "1"})
         media_type = _media_type(headers)
         zipped = _zipped(headers)
-        held = 0
-
-        def hold(size: int) -> None:
-            nonlocal held
-            if self._in_flight + size > BODIES_AT_ONCE * limit:
-                raise Refused(503, "too many bodies at once", headers={"retry-after": "1"})
-            self._in_flight += size
-            held += size
-
-        try:
+        with self._room.body() as room:
             body = await bodies.read(
-                receive, headers.get(b"content-length"), limit, hold, self._body_seconds
+                receive, headers.get(b"content-length"), limit, room, self._body_seconds
             )
-            return await self._count(media_type, body, zipped, headers.get(b"x-model"))
-        finally:
-            self._in_flight -= held
+            with self._room.whole(room):
+                return await self._count(media_type, body, zipped, headers.get(b"x-model"))
 
     async def _count(
         self, media_type: str, body: bytes, zipped: bool, model: bytes | None
@@ -118,6 +120,9 @@ class EventsRoute:
 
     async def _gathered(self, raw: Raw) -> Outcome:
         """Have events counted together with those of the other requests of this moment."""
+        if self._waiting_events + raw.size > EVENTS_AT_ONCE:
+            raise busy("events")
+        self._waiting_events += raw.size
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         if not self._waiting and not self._counting:
@@ -130,8 +135,9 @@ class EventsRoute:
         if not self._waiting:
             return
         batch, self._waiting = self._waiting, []
+        events, self._waiting_events = self._waiting_events, 0
         lock = self._service.monitor.lock
-        if lock.acquire(blocking=False):
+        if events <= INLINE_EVENTS and lock.acquire(blocking=False):
             try:
                 _settle(batch, _outcomes(self._service, batch))
             finally:
@@ -143,6 +149,7 @@ class EventsRoute:
         counted.add_done_callback(lambda done: self._counted(batch, done))
 
     def _count_in_turn(self, batch: Batch) -> Counted:
+        self._precedence.give_way()
         with self._service.monitor.lock:
             return _outcomes(self._service, batch)
 
@@ -155,9 +162,13 @@ class EventsRoute:
         self, media_type: str, body: bytes, zipped: bool, model: str | None
     ) -> tuple[int, bytes]:
         limit = self._service.settings.max_body_bytes
+        self._precedence.give_way()
         plain = bodies.gunzip(body, limit) if zipped else body
+        raw = self._read(media_type, plain, model)
+        self._precedence.give_way()
         # Checked before the lock is taken: a body full of faults must not hold up a scrape.
-        checked = self._service.check([self._read(media_type, plain, model)])
+        checked = self._service.check([raw])
+        self._precedence.give_way()
         with self._service.monitor.lock:
             outcome = self._service.count(checked)[0]
         return _told(outcome)

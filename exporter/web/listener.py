@@ -26,7 +26,7 @@ class Listener:
     def __init__(
         self,
         listening: socket.socket,
-        create: Callable[[], asyncio.Protocol],
+        create: Callable[[Opening], asyncio.Protocol],
         context: Callable[[], SSLContext | None],
         connections: Connections,
     ) -> None:
@@ -73,26 +73,26 @@ class Listener:
         if not self._all.make_room():
             self._refuse(accepted, context)
             return
-        opening = Opening(self._all)
+        opening = Opening(self._all, shakes_hands=context is not None)
         self._all.enter(opening, State.HANDSHAKE, self._loop.time())
         self._opening.add(opening)
         opening.task = self._loop.create_task(self._open(accepted, context, opening))
+        opening.task.add_done_callback(lambda done: self._opened(accepted, opening, done))
 
     async def _open(
         self, accepted: socket.socket, context: SSLContext | None, opening: Opening
     ) -> None:
-        def create() -> asyncio.Protocol:
-            if context is None:
-                self._all.leave(opening)
-            return self._create()
+        await self._loop.connect_accepted_socket(
+            lambda: self._create(opening), accepted, ssl=context
+        )
 
-        try:
-            # What goes wrong in a handshake is the client's affair.
-            with contextlib.suppress(OSError):
-                await self._loop.connect_accepted_socket(create, accepted, ssl=context)
-        finally:
-            self._all.leave(opening)
-            self._opening.discard(opening)
+    def _opened(self, accepted: socket.socket, opening: Opening, done: asyncio.Task[None]) -> None:
+        self._all.leave(opening)
+        self._opening.discard(opening)
+        # A transport that has it closes it when it closes; what goes wrong in a handshake is the
+        # client's affair.
+        if done.cancelled() or done.exception() is not None:
+            accepted.close()
 
     def _refuse(self, accepted: socket.socket, context: SSLContext | None) -> None:
         """Say that there is no room, where that can be said without a handshake."""
@@ -110,10 +110,11 @@ class Listener:
 class Opening:
     """A connection before there is a protocol to speak: it may have to shake hands first."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, *, shakes_hands: bool) -> None:
         self.state: State | None = None
         self.task: asyncio.Task[None] | None = None
         self._all = connections
+        self._shakes_hands = shakes_hands
 
     def held_bytes(self) -> int:
         """Return 0: nothing is kept of a handshake."""
@@ -126,6 +127,6 @@ class Opening:
         self.drop()
 
     def drop(self) -> None:
-        """Go at once."""
-        if self.task is not None:
+        """Go at once; without a handshake the protocol is there at once, and sees to it."""
+        if self._shakes_hands and self.task is not None:
             self.task.cancel()

@@ -11,7 +11,7 @@ from uvicorn.config import STARTUP_FAILURE, Config
 
 from exporter.web.connection import Connection
 from exporter.web.connections import Connections
-from exporter.web.listener import Listener
+from exporter.web.listener import Listener, Opening
 
 
 class Server(uvicorn.Server):
@@ -39,10 +39,11 @@ class Server(uvicorn.Server):
         self._connections.expire(asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
-    def _connection(self) -> Connection:
+    def _connection(self, opening: Opening) -> Connection:
         return Connection(
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
             connections=self._connections,
+            opening=opening,
         )

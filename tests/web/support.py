@@ -131,9 +131,10 @@ class Time:
 class Running(Client):
     """The application in a thread of this process."""
 
-    def __init__(self, port: int, service: Service) -> None:
+    def __init__(self, port: int, service: Service, connections: Connections) -> None:
         super().__init__(port)
         self.service = service
+        self.connections = connections
 
 
 @contextmanager
@@ -144,14 +145,17 @@ def running(
     more: Iterable[Any] = (),
     read_settings: Callable[[], Settings] | None = None,
     limits: Limits = LIMITS,
+    slow_seconds: float = 5.0,
+    send_buffer: int | None = None,
     **options: Any,
 ) -> Iterator[Running]:
     """The application under a real uvicorn, in a thread."""
     service = app.create_service(settings, read_settings)
     if clock is not None or more:
         service = Service(settings, clock or service.clock, read_settings, list(more))
+    connections = Connections(limits, service.requests)
     config = uvicorn.Config(
-        app.build(service, body_seconds),
+        app.build(service, body_seconds, slow_seconds),
         loop="uvloop",
         http="httptools",
         log_config=None,
@@ -159,13 +163,15 @@ def running(
         timeout_graceful_shutdown=5,
         **options,
     )
-    server = Server(config, Connections(limits, service.requests))
+    server = Server(config, connections)
     with socket.create_server((HOST, 0)) as listening:
+        if send_buffer is not None:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
             until(lambda: server.started or not thread.is_alive(), "the start")
-            yield Running(listening.getsockname()[1], service)
+            yield Running(listening.getsockname()[1], service, connections)
         finally:
             server.should_exit = True
             thread.join(DEADLINE)
