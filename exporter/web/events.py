@@ -137,7 +137,8 @@ class EventsRoute:
         batch, self._waiting = self._waiting, []
         events, self._waiting_events = self._waiting_events, 0
         lock = self._service.monitor.lock
-        if events <= INLINE_EVENTS and lock.acquire(blocking=False):
+        inline = events <= INLINE_EVENTS and not self._precedence.taken
+        if inline and lock.acquire(blocking=False):
             try:
                 _settle(batch, _outcomes(self._service, batch))
             finally:

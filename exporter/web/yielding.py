@@ -22,6 +22,11 @@ class Precedence:
     def __exit__(self, *error: object) -> None:
         self._free.set()
 
+    @property
+    def taken(self) -> bool:
+        """Whether a scrape is under way."""
+        return not self._free.is_set()
+
     def give_way(self) -> None:
         """Return when no scrape is under way, or when it has been waited for long enough."""
         self._free.wait(YIELD_SECONDS)
