@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 from ssl import SSLContext
@@ -11,6 +12,8 @@ from typing import Final
 
 from exporter.web.connection import answer
 from exporter.web.connections import Connections, State
+
+log = logging.getLogger("modelmeter")
 
 AT_ONCE: Final = 64
 """Connections accepted in one turn: what they ask for is read in the next, so that a crowd of
@@ -45,6 +48,7 @@ class Listener:
         self._closed = True
         self._loop.remove_reader(self._listening)
         for one in self._opening:
+            self._all.leave(one)
             one.drop()
 
     async def wait_closed(self) -> None:
@@ -91,8 +95,12 @@ class Listener:
         self._opening.discard(opening)
         # A transport that has it closes it when it closes; what goes wrong in a handshake is the
         # client's affair.
-        if done.cancelled() or done.exception() is not None:
+        if done.cancelled():
             accepted.close()
+        elif (error := done.exception()) is not None:
+            accepted.close()
+            if not isinstance(error, OSError):
+                log.error("a connection could not be served", exc_info=error)
 
     def _refuse(self, accepted: socket.socket, context: SSLContext | None) -> None:
         """Say that there is no room, where that can be said without a handshake."""
