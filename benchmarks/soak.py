@@ -260,7 +260,7 @@ def modelmeter(models: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         config = Path(folder) / "modelmeter.yml"
         limits = {"accuracy_ratio": {"min": 0.6}}
         named = [{"name": f"model-{i}", "limits": limits} for i in range(0, models, 10)]
-        # Windows and ids kept for joining are full before memory is judged: what grows on then, leaks.
+        # Windows and kept ids are full before memory is judged: what grows on after that, leaks.
         settings = {"models": named, "windows": WINDOWS, "join": {"max_pending": KEPT_IDS}}
         config.write_text(json.dumps(settings))
         command = [sys.executable, "-m", "exporter", "serve", "--no-persist", f"--config={config}",

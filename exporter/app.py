@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -86,7 +87,7 @@ def build(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         tasks = [
-            asyncio.create_task(_tick(service, counting)),
+            asyncio.create_task(_tick(service, counting, precedence)),
             asyncio.create_task(_build_references(service, building)),
         ]
         yield
@@ -154,6 +155,8 @@ def serve(settings: Settings, *, reload: Callable[[], Settings] | None = None) -
     log.info("listening", extra={"address": _shown(listening)})
     with listening:
         _Server(config, service).run(sockets=[listening])
+    # The interpreter would look through all that was counted for garbage, a second long, and again.
+    gc.freeze()
     log.info("stopped")
     return 0
 
@@ -203,13 +206,18 @@ class _Server(Server):
         asyncio.get_running_loop().run_in_executor(None, work)
 
 
-async def _tick(service: Service, thread: ThreadPoolExecutor) -> None:
+async def _tick(service: Service, thread: ThreadPoolExecutor, precedence: Precedence) -> None:
     """Fold what waits, decide and expire, again and again."""
+
+    def work() -> None:
+        precedence.give_way()
+        service.monitor.tick(service.clock.monotonic())
+
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(TICK_SECONDS)
         try:
-            await loop.run_in_executor(thread, service.monitor.tick, service.clock.monotonic())
+            await loop.run_in_executor(thread, work)
         except Exception:
             log.exception("tick failed")
 
