@@ -40,6 +40,8 @@ LATE_SECONDS: Final = 20.0
 """How long after its prediction a label comes."""
 RELOAD_SECONDS: Final = 20.0
 WINDOWS: Final = ["1m", "90s", "2m"]
+FIRST: Final = 1100
+"""First events are kept raw until there are a thousand."""
 KEPT_IDS: Final = 50_000
 SETTLED_SECONDS: Final = 120.0
 """When the memory of a server that has just started has come to rest."""
@@ -108,6 +110,18 @@ class Events:
         self._waiting.append((now + self._late, labels))
         return post(predictions)
 
+    def first(self) -> Iterator[bytes]:
+        """Give a request a model: so many events that their start is behind them."""
+        for model in self._models:
+            events = [self._prediction() for _ in range(FIRST)]
+            table: dict[str, Any] = {
+                key: [one[key] for one in events] for key in ("id", "score", "latency_seconds")
+            }
+            table["label"] = [int(self._random.random() < score) for score in table["score"]]
+            names = events[0]["features"]
+            table["features"] = {name: [one["features"][name] for one in events] for name in names}
+            yield post({"model": model, "version": "1", "columns": table})
+
     def _prediction(self) -> dict[str, Any]:
         draw = self._random
         return {
@@ -117,7 +131,7 @@ class Events:
         }  # fmt: skip
 
 
-def post(events: list[dict[str, Any]]) -> bytes:
+def post(events: list[dict[str, Any]] | dict[str, Any]) -> bytes:
     """Return a whole request."""
     body = json.dumps(events).encode()
     return f"{EVENTS}Content-Length: {len(body)}\r\n\r\n".encode() + body
@@ -145,6 +159,13 @@ class Soak:
         self._port = port
         self._process = process
         self._events = events
+
+    async def fill(self) -> None:
+        """Send every model its first events."""
+        client = Client(self._port)
+        for request in self._events.first():
+            await self._timed("first events", client, request, [])
+        client.close()
 
     async def flat_out(self, seconds: float) -> float:
         """Return how many requests a second the server takes when it is asked as fast as it can."""
@@ -341,8 +362,7 @@ def main() -> int:
     with modelmeter(options.models) as (process, port):
         events = Events(options.models, LATE_SECONDS)
         soak = Soak(port, psutil.Process(process.pid), events)
-        # Every model has its first events before anything is measured.
-        asyncio.run(soak.flat_out(options.capacity_seconds / 3))
+        asyncio.run(soak.fill())
         capacity = asyncio.run(soak.flat_out(options.capacity_seconds))
         print(
             f"capacity: {capacity * BATCH:,.0f} events/s in bodies of {BATCH}, nothing else asked"
