@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -27,7 +28,12 @@ from exporter.service import Clock, Service
 from exporter.store.folder import Folder
 from exporter.web import errors, landing, references, routes, schemas
 from exporter.web.body import BODY_SECONDS
+from exporter.web.connections import Connections, Limits, most_connections
 from exporter.web.events import EventsRoute
+from exporter.web.room import SLOW_SECONDS
+from exporter.web.scrapes import Scrapes
+from exporter.web.server import Server
+from exporter.web.yielding import Precedence
 
 log = logging.getLogger("modelmeter")
 
@@ -69,19 +75,29 @@ class _Application(FastAPI):
         return document
 
 
-def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
-    """Return the application that serves ``service``; a body may take ``body_seconds`` to come."""
+def build(
+    service: Service, body_seconds: float = BODY_SECONDS, slow_seconds: float = SLOW_SECONDS
+) -> FastAPI:
+    """Return the application that serves ``service``; a body may take ``body_seconds`` to come.
+
+    After ``slow_seconds`` it makes room for others if there is none left.
+    """
     counting = ThreadPoolExecutor(1, "count")
     reading = ThreadPoolExecutor(1, "read")
     saving = ThreadPoolExecutor(1, "save")
     scraping = ThreadPoolExecutor(1, "scrape")
     building = ThreadPoolExecutor(1, "references")
+    precedence = Precedence()
+
+    def tick() -> None:
+        precedence.give_way()
+        service.tick()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         tasks = [
             asyncio.create_task(_restore(service, saving)),
-            asyncio.create_task(_again(TICK_SECONDS, service.tick, counting)),
+            asyncio.create_task(_again(TICK_SECONDS, tick, counting)),
             asyncio.create_task(_again(LOOK_SECONDS, service.references.build_first, building)),
             asyncio.create_task(_again(LOOK_SECONDS, service.ledger.save_if_due, saving)),
         ]
@@ -96,7 +112,7 @@ def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
         service.close()
 
     app = _Application(
-        EventsRoute(service, counting, reading, body_seconds),
+        EventsRoute(service, counting, reading, body_seconds, slow_seconds, precedence),
         title="modelmeter",
         version=__version__,
         summary="Prometheus exporter for the quality of a model in production",
@@ -104,7 +120,7 @@ def build(service: Service, body_seconds: float = BODY_SECONDS) -> FastAPI:
         redirect_slashes=False,
     )
     errors.install(app, service.requests)
-    app.include_router(routes.router(service, scraping))
+    app.include_router(routes.router(service, Scrapes(service.scraper, scraping, precedence)))
     app.include_router(references.router(service))
     app.include_router(landing.router(service))
     return app
@@ -180,15 +196,18 @@ def serve(settings: Settings, *, reload: Callable[[], Settings] | None = None) -
     log.info("listening", extra={"address": _shown(listening)})
     with listening:
         _Server(config, service).run(sockets=[listening])
+    # The interpreter would look through all that was counted for garbage, a second long, and again.
+    gc.freeze()
     log.info("stopped")
-    return 0
+    return int(service.failed)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, with our signals: a stop is a success, and SIGHUP reloads."""
+class _Server(Server):
+    """A server with our signals: a stop is a success, and SIGHUP reloads."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
+        limits = Limits(connections=most_connections(Limits.connections))
+        super().__init__(config, Connections(limits, service.requests))
         self._service = service
 
     @contextlib.contextmanager
@@ -234,6 +253,7 @@ async def _restore(service: Service, thread: ThreadPoolExecutor) -> None:
         await asyncio.get_running_loop().run_in_executor(thread, service.restore)
     except Exception:
         log.exception("the state cannot be restored")
+        service.failed = True
         signal.raise_signal(signal.SIGTERM)
 
 

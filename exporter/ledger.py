@@ -203,7 +203,7 @@ class Ledger:
         }
 
     def begin(self, settings: Settings, references: Mapping[str, Reference]) -> None:
-        """Take settings at a start: where the disk refuses, they are journalled with what follows."""
+        """Take settings at a start; if the disk refuses, they go with what follows."""
         try:
             self.configure(settings, references)
         except DiskError:

@@ -124,7 +124,7 @@ def render(families: list[Metric], accept: str, encoding: str) -> tuple[bytes, d
     )
     body: bytes = write(_Once(families))
     headers = {"content-type": content_type, "vary": "Accept, Accept-Encoding"}
-    if _quality(encoding, "gzip") > 0:
+    if wants_gzip(encoding):
         return gzip.compress(body, 1), {**headers, "content-encoding": "gzip"}
     return body, headers
 
@@ -142,6 +142,11 @@ def wants_openmetrics(accept: str) -> bool:
         elif media in ("text/plain", "text/*", "*/*") and version in (None, "0.0.4"):
             best["text"] = max(best["text"], quality)
     return best["openmetrics"] > 0 and best["openmetrics"] >= best["text"]
+
+
+def wants_gzip(encoding: str) -> bool:
+    """Return whether ``Accept-Encoding`` allows gzip."""
+    return _quality(encoding, "gzip") > 0
 
 
 def _quality(header: str, wanted: str) -> float:

@@ -69,6 +69,8 @@ class Service:
     disk: Disk | None = None
     requests: Requests = field(default_factory=Requests)
     stopping: bool = False
+    failed: bool = False
+    """Whether it had to stop for want of its state."""
     restoring: bool = False
     """Whether the state is still being brought back from disk."""
 

@@ -16,16 +16,22 @@ from exporter.families import Family
 from exporter.ingest.json import FIELDS
 from exporter.monitor import Monitor
 
-REFUSALS: Final = (400, 404, 405, 408, 413, 415, 422, 429, 503)
+REFUSALS: Final = (400, 404, 405, 408, 413, 415, 422, 429, 431, 503)
 """Status codes that requests are refused with."""
+CLOSED: Final = (
+    "body_timeout", "handshake_timeout", "header_timeout", "idle", "invalid", "limit",
+    "write_timeout",
+)  # fmt: skip
+"""Why connections are closed without an answer."""
 BOUNDS: Final = ("max_classes", "max_features", "max_models", "max_series")
 
 
 @dataclass
 class Requests:
-    """What became of requests and of the last reload."""
+    """What became of requests, of connections and of the last reload."""
 
     refused: Counter[int] = field(default_factory=Counter)
+    closed: Counter[str] = field(default_factory=Counter)
     reload_successful: bool = True
 
 
@@ -69,6 +75,12 @@ class OwnCollector:
                 str(c): self._requests.refused[c]
                 for c in (*REFUSALS, *sorted(self._requests.refused))
             },
+        )
+        yield _each(
+            "modelmeter_connections_closed_total",
+            "Connections closed without an answer, by reason.",
+            "reason",
+            {reason: self._requests.closed[reason] for reason in CLOSED},
         )
         yield _each(
             "modelmeter_series_dropped_total",

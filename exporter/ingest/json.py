@@ -18,7 +18,7 @@ FIELDS: Final = (
 _GROUPS: Final = ("features", "scores", "segments")
 
 
-class Event(msgspec.Struct):
+class Event(msgspec.Struct, gc=False):
     """An event as it came: any field may hold anything."""
 
     model: Any = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable
 from typing import Final
 
 from starlette.types import Receive
 
 from exporter.web.errors import Refused
+from exporter.web.room import Body
 
 BODY_SECONDS: Final = 30.0
 """How long a client may take to send its body."""
@@ -33,23 +33,27 @@ async def read(
     receive: Receive,
     declared: bytes | None,
     limit: int,
-    hold: Callable[[int], None],
+    room: Body,
     seconds: float = BODY_SECONDS,
 ) -> bytes:
     """Return the body; raises :class:`Refused` when it is too large or too slow.
 
-    ``hold`` is told of each part's bytes before it is kept, and may raise.
+    Each part takes of its ``room`` before it is kept; that may be refused, or taken away.
     """
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
     try:
-        async with asyncio.timeout(seconds):
-            return await _gather(receive, limit, hold)
+        async with asyncio.timeout(seconds) as waiting:
+            room.waits(waiting)
+            return await _gather(receive, limit, room)
     except TimeoutError:
-        raise Refused(408, f"body did not arrive in {seconds:g} s", headers=_CLOSE) from None
+        told = f"body did not arrive in {seconds:g} s"
+        if room.given_up:
+            told = "body came too slowly while others wanted its room"
+        raise Refused(408, told, headers=_CLOSE) from None
 
 
-async def _gather(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
+async def _gather(receive: Receive, limit: int, room: Body) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -60,7 +64,7 @@ async def _gather(receive: Receive, limit: int, hold: Callable[[int], None]) -> 
         size += len(part)
         if size > limit:
             raise too_large(limit)
-        hold(len(part))
+        room.hold(len(part), limit)
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -18,6 +18,7 @@ from typing import Final
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from exporter.events import MAX_EVENTS
 from exporter.ingest import FORMATS, BodyError, TooManyEvents, Unavailable
 from exporter.intake import Outcome
 from exporter.ledger import Body, DiskError, checked
@@ -26,13 +27,18 @@ from exporter.told import told
 from exporter.web import body as bodies
 from exporter.web.errors import Refused
 from exporter.web.idempotency import Answers
+from exporter.web.room import SLOW_SECONDS, Room, busy
+from exporter.web.yielding import Precedence
 
 log = logging.getLogger("modelmeter")
 
 INLINE_BYTES: Final = 32 * 1024
 """Bodies up to this size (a few milliseconds of work) are counted on the event loop."""
-BODIES_AT_ONCE: Final = 16
-"""Bodies of the largest size that may be in memory together."""
+INLINE_EVENTS: Final = 1000
+"""Events of small bodies up to this number are counted on the event loop together."""
+EVENTS_AT_ONCE: Final = MAX_EVENTS
+"""Events of small bodies that may wait to be counted together: each takes far more memory than
+the bytes it came in."""
 
 Answer = tuple[int, bytes, dict[str, str]]
 Batch = list[tuple[Body, "asyncio.Future[Outcome]"]]
@@ -49,14 +55,18 @@ class EventsRoute:
         counting: Executor,
         reading: Executor,
         body_seconds: float = bodies.BODY_SECONDS,
+        slow_seconds: float = SLOW_SECONDS,
+        precedence: Precedence | None = None,
     ) -> None:
         self._service = service
         self._counting_thread = counting
         self._reading_thread = reading
         self._answers = Answers(service)
         self._body_seconds = body_seconds
-        self._in_flight = 0
+        self._precedence = precedence or Precedence()
+        self._room = Room(slow_seconds)
         self._waiting: Batch = []
+        self._waiting_events = 0
         self._counting = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,22 +113,12 @@ class EventsRoute:
             raise Refused(503, "modelmeter is starting or stopping", headers={"retry-after": "1"})
         media_type = _media_type(headers)
         zipped = _zipped(headers)
-        held = 0
-
-        def hold(size: int) -> None:
-            nonlocal held
-            if self._in_flight + size > BODIES_AT_ONCE * limit:
-                raise Refused(503, "too many bodies at once", headers={"retry-after": "1"})
-            self._in_flight += size
-            held += size
-
-        try:
+        with self._room.body() as room:
             body = await bodies.read(
-                receive, headers.get(b"content-length"), limit, hold, self._body_seconds
+                receive, headers.get(b"content-length"), limit, room, self._body_seconds
             )
-            return await self._count(media_type, body, zipped, headers.get(b"x-model"), key)
-        finally:
-            self._in_flight -= held
+            with self._room.whole(room):
+                return await self._count(media_type, body, zipped, headers.get(b"x-model"), key)
 
     async def _count(
         self,
@@ -138,6 +138,9 @@ class EventsRoute:
 
     async def _gathered(self, body: Body) -> Outcome:
         """Have events counted together with those of the other requests of this moment."""
+        if self._waiting_events + body.raw.size > EVENTS_AT_ONCE:
+            raise busy("events")
+        self._waiting_events += body.raw.size
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         if not self._waiting and not self._counting:
@@ -150,23 +153,29 @@ class EventsRoute:
         if not self._waiting:
             return
         batch, self._waiting = self._waiting, []
-        bodies = [body for body, _ in batch]
-        try:
-            counted = self._service.ledger.events_at_once(bodies, checked)
-        except Exception as error:
-            _settle(batch, error)
-            return
+        events, self._waiting_events = self._waiting_events, 0
+        sent = [body for body, _ in batch]
+        counted: Counted | None = None
+        if events <= INLINE_EVENTS and not self._precedence.taken:
+            counted = self._at_once(sent)
         if counted is not None:
             _settle(batch, counted)
             return
         self._counting = True
         loop = asyncio.get_running_loop()
-        later = loop.run_in_executor(self._counting_thread, self._count_in_turn, bodies)
+        later = loop.run_in_executor(self._counting_thread, self._count_in_turn, sent)
         later.add_done_callback(lambda done: self._counted(batch, done))
 
-    def _count_in_turn(self, bodies: Sequence[Body]) -> Counted:
+    def _at_once(self, sent: Sequence[Body]) -> Counted | None:
         try:
-            return self._service.ledger.events(bodies, checked(bodies))
+            return self._service.ledger.events_at_once(sent, checked)
+        except Exception as error:
+            return error
+
+    def _count_in_turn(self, sent: Sequence[Body]) -> Counted:
+        self._precedence.give_way()
+        try:
+            return self._service.ledger.events(sent, checked(sent))
         except Exception as error:
             return error
 
@@ -179,10 +188,14 @@ class EventsRoute:
         self, media_type: str, content: bytes, zipped: bool, model: str | None, key: bytes | None
     ) -> tuple[int, bytes]:
         limit = self._service.settings.max_body_bytes
+        self._precedence.give_way()
         plain = bodies.gunzip(content, limit) if zipped else content
         body = self._read(media_type, plain, model, key)
+        self._precedence.give_way()
         # Checked before any lock is taken: a body full of faults must not hold up a scrape.
-        return told(self._service.ledger.events([body], checked([body]))[0])
+        events = checked([body])
+        self._precedence.give_way()
+        return told(self._service.ledger.events([body], events)[0])
 
     def _read(self, media_type: str, content: bytes, model: str | None, key: bytes | None) -> Body:
         try:

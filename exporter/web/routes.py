@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 
-from exporter import scrape
 from exporter.config import ConfigError
 from exporter.service import Service
 from exporter.web.errors import Refused
 from exporter.web.schemas import METRICS_RESPONSE, errors
+from exporter.web.scrapes import Scrapes
 from exporter.web.view import model_view
 from exporter.web.view_schemas import DELETED_RESPONSE, MODEL_RESPONSE, MODELS_RESPONSE
 
 Version = Annotated[str | None, Query(description="One version; without it, all of them.")]
 
 
-def router(service: Service, scraping: Executor) -> APIRouter:
-    """Return the routes of ``service``; scrapes run in ``scraping``, off the event loop."""
+def router(service: Service, scrapes: Scrapes) -> APIRouter:
+    """Return the routes of ``service``; ``scrapes`` renders its metrics off the event loop."""
     routes = APIRouter()
 
     @routes.get(
@@ -35,13 +33,9 @@ def router(service: Service, scraping: Executor) -> APIRouter:
     async def metrics(request: Request) -> Response:
         """Expose all metrics, in the text format 0.0.4 or in OpenMetrics 1.0.0."""
         _restored(service)
-        accept = request.headers.get("accept", "")
-        encoding = request.headers.get("accept-encoding", "")
-
-        def work() -> tuple[bytes, dict[str, str]]:
-            return scrape.render(service.scraper.collect(), accept, encoding)
-
-        body, headers = await asyncio.get_running_loop().run_in_executor(scraping, work)
+        body, headers = await scrapes.get(
+            request.headers.get("accept", ""), request.headers.get("accept-encoding", "")
+        )
         return Response(body, headers=headers)
 
     @routes.get("/v1/models", tags=["models"], responses={**MODELS_RESPONSE, **errors(503)})

@@ -1,10 +1,12 @@
 """Servers for the tests: one application for many tests, and processes of their own."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.programs import program
 from tests.web.support import Process, Running, running
 
 
@@ -27,3 +29,17 @@ def process(tmp_path) -> Iterator[Callable[..., Process]]:
     yield start
     for one in started:
         one.end()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory) -> dict[str, str]:
+    """What uvicorn takes for TLS: a key and a certificate of its own for 127.0.0.1."""
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = str(folder / "key.pem"), str(folder / "certificate.pem")
+    subprocess.run(
+        [program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    return {"ssl_keyfile": key, "ssl_certfile": certificate}

@@ -23,11 +23,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter import app
 from exporter.config import Settings
 from exporter.service import Clock, Service
+from exporter.web.connections import Connections, Limits
+from exporter.web.server import Server
 
 HOST = "127.0.0.1"
 JSON = {"Content-Type": "application/json"}
 DEADLINE = 30
 DEFAULTS = Settings()
+LIMITS = Limits()
 
 
 def until(
@@ -128,9 +131,10 @@ class Time:
 class Running(Client):
     """The application in a thread of this process."""
 
-    def __init__(self, port: int, service: Service) -> None:
+    def __init__(self, port: int, service: Service, connections: Connections) -> None:
         super().__init__(port)
         self.service = service
+        self.connections = connections
 
 
 @contextmanager
@@ -143,6 +147,10 @@ def running(
     folder: Path | None = None,
     meanwhile: Callable[[Client], None] = lambda client: None,
     seconds: int = DEADLINE,
+    limits: Limits = LIMITS,
+    slow_seconds: float = 5.0,
+    send_buffer: int | None = None,
+    **options: Any,
 ) -> Iterator[Running]:
     """The application under a real uvicorn, in a thread; its state is kept in ``folder``.
 
@@ -152,23 +160,27 @@ def running(
     service = app.create_service(settings, read_settings)
     if clock is not None or more:
         service = Service(settings, clock or service.clock, read_settings, list(more), service.disk)
+    connections = Connections(limits, service.requests)
     config = uvicorn.Config(
-        app.build(service, body_seconds),
+        app.build(service, body_seconds, slow_seconds),
         loop="uvloop",
         http="httptools",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
+        **options,
     )
-    server = uvicorn.Server(config)
+    server = Server(config, connections)
     with socket.create_server((HOST, 0)) as listening:
+        if send_buffer is not None:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
             until(lambda: server.started or not thread.is_alive(), "the start")
             meanwhile(Client(listening.getsockname()[1]))
             until(lambda: not service.restoring, "the restore", seconds)
-            yield Running(listening.getsockname()[1], service)
+            yield Running(listening.getsockname()[1], service, connections)
         finally:
             server.should_exit = True
             thread.join(DEADLINE)

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.config import Settings
 from exporter.web import body as bodies
-from exporter.web.events import BODIES_AT_ONCE
+from exporter.web.room import BODIES_AT_ONCE
 from tests.web.support import HOST, JSON, running, until, zipped
 
 MIB = 2**20
