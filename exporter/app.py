@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from exporter import __version__, registry
 from exporter.collectors.process import ModelServerCollector
 from exporter.config import ConfigError, Settings, parse_address
-from exporter.ledger import Disk
+from exporter.ledger import Disk, DiskError
 from exporter.scrape import Collector
 from exporter.service import Clock, Service
 from exporter.store.folder import Folder
@@ -239,7 +239,7 @@ class _Server(Server):
         def work() -> None:
             # A bad configuration is logged and shown in a metric; nobody waits for an answer.
             try:
-                with contextlib.suppress(ConfigError):
+                with contextlib.suppress(ConfigError, DiskError):
                     self._service.reload()
             except Exception:
                 log.exception("configuration not reloaded")

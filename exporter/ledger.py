@@ -321,8 +321,9 @@ class Ledger:
             return True
         with self._saving:
             try:
-                with self._turn, self._monitor.lock:
-                    state = list(self._dump(self._moment().now))
+                with self._turn:
+                    with self._monitor.lock:
+                        state = list(self._dump(self._moment().now))
                     number = disk.folder.begin() if disk.journals else disk.folder.skip()
                 disk.folder.save(number, records(state))
                 disk.folder.settled()

@@ -156,18 +156,17 @@ class Service:
             self.disk.folder.close()
 
     def reload(self) -> None:
-        """Read the settings anew; raises ``ConfigError`` and keeps the old ones if they are bad."""
+        """Read the settings anew; raises ``ConfigError`` or DiskError, and the old ones stay."""
         if self.read_settings is None:
             return
         with self._reloading:
             try:
                 settings = self.read_settings()
-                references = self.references.configured(settings)
-            except ConfigError as error:
+                self._apply(settings, self.references.configured(settings))
+            except (ConfigError, DiskError) as error:
                 self.requests.reload_successful = False
                 log.error("configuration not reloaded, the old one stays: %s", error)
                 raise
-            self._apply(settings, references)
 
     def _apply(self, settings: Settings, references: Mapping[str, Reference]) -> None:
         for key in ("listen_address", "model_server", "data_dir", "durability"):
