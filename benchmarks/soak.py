@@ -284,8 +284,10 @@ def modelmeter(models: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         # Windows and kept ids are full before memory is judged: what grows on after that, leaks.
         settings = {"models": named, "windows": WINDOWS, "join": {"max_pending": KEPT_IDS}}
         config.write_text(json.dumps(settings))
-        command = [sys.executable, "-m", "exporter", "serve", "--no-persist", f"--config={config}",
-                   f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]  # fmt: skip
+        command = [
+            sys.executable, "-m", "exporter", "serve", f"--data-dir={folder}/data",
+            f"--config={config}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
+        ]  # fmt: skip
         process = subprocess.Popen(command)
         try:
             asyncio.run(ready(port))

@@ -82,8 +82,9 @@ class Monitor:
         return len(gone)
 
     def configure(self, settings: Settings, now: float) -> None:
-        """Take new settings; the number of ids kept (``join.max_pending``) stays as it was."""
+        """Take new settings."""
         self.models.settings = settings
+        self.models.resize(settings.join.max_pending)
         self.models.store.table.ttl = settings.join.ttl
         for model in self.models:
             model.configure(settings.for_model(model.name), settings.windows, now)

@@ -121,7 +121,6 @@ class Service:
             self.clock.forward(found.now)
         now = self.clock.monotonic()
         self.monitor.catch_up(now)
-        self.monitor.models.resize(self.settings.join.max_pending)
         self.ledger.begin(self.settings, self._configured)
         if self.disk.journals:
             self.ledger.save()
@@ -172,8 +171,6 @@ class Service:
         for key in ("listen_address", "model_server", "data_dir", "durability"):
             if getattr(settings, key) != getattr(self.settings, key):
                 log.warning("%s has changed: that needs a restart", key)
-        if settings.join.max_pending != self.settings.join.max_pending:
-            log.warning("join.max_pending has changed: that needs a restart")
         self.ledger.configure(settings, references)
         self.settings = settings
         self.rate = RateLimit(settings.max_events_per_second)

@@ -26,6 +26,7 @@ from exporter.service import Service, TooFast
 from exporter.told import told
 from exporter.web import body as bodies
 from exporter.web.errors import Refused
+from exporter.web.gate import check_open
 from exporter.web.idempotency import Answers
 from exporter.web.room import SLOW_SECONDS, Room, busy
 from exporter.web.yielding import Precedence
@@ -109,8 +110,7 @@ class EventsRoute:
         self, headers: Mapping[bytes, bytes], receive: Receive, key: bytes | None
     ) -> tuple[int, bytes]:
         limit = self._service.settings.max_body_bytes
-        if self._service.stopping or self._service.restoring:
-            raise Refused(503, "modelmeter is starting or stopping", headers={"retry-after": "1"})
+        check_open(self._service)
         media_type = _media_type(headers)
         zipped = _zipped(headers)
         with self._room.body() as room:

@@ -20,6 +20,7 @@ from exporter.reference.file import MEDIA_TYPE, dumps
 from exporter.reference.formats import MEDIA_TYPES
 from exporter.service import Service
 from exporter.web.errors import Refused
+from exporter.web.gate import check_open, check_restored
 from exporter.web.schemas import errors, name_schema
 from exporter.web.view_schemas import DELETED_RESPONSE, PUT_RESPONSE, SHOWN
 
@@ -87,8 +88,7 @@ def router(service: Service) -> APIRouter:
         stay; the others start anew.
         """
         _check(model, version)
-        if service.stopping or service.restoring:
-            raise _stopping()
+        check_open(service)
         turn = service.references.builder.turn
         if not turn.acquire(blocking=False):
             raise Refused(503, "a reference is being built", headers={"retry-after": "5"})
@@ -117,8 +117,7 @@ def router(service: Service) -> APIRouter:
     )
     def get(request: Request, model: Model, version: Version = None) -> Response:
         """Show the reference that serves a model or a version; as a file where that is accepted."""
-        if service.restoring:
-            raise _stopping()
+        check_restored(service)
         reference = service.references.get(model, version)
         if reference is None:
             raise _unknown(model, version)
@@ -132,8 +131,7 @@ def router(service: Service) -> APIRouter:
     @routes.delete("/v1/reference", responses={**DELETED_RESPONSE, **_errors(404, 422, 503)})
     def delete(model: Model, version: Version = None) -> dict[str, int]:
         """Forget a reference that was sent; one that is configured serves again."""
-        if service.restoring:
-            raise _stopping()
+        check_restored(service)
         if not service.references.delete(model, version):
             raise _unknown(model, version)
         return {"deleted": 1}
@@ -196,14 +194,9 @@ async def _message(service: Service, request: Request) -> Message:
                 return await request.receive()
         except TimeoutError:
             waited += LOOK_SECONDS
-        if service.stopping:
-            raise _stopping()
+        check_open(service)
     told = f"the body paused for {PART_SECONDS:g} s"
     raise Refused(408, told, headers={"connection": "close"})
-
-
-def _stopping() -> Refused:
-    return Refused(503, "modelmeter is starting or stopping", headers={"retry-after": "1"})
 
 
 def _form(request: Request) -> str | None:

@@ -12,6 +12,7 @@ from fastapi.responses import PlainTextResponse, Response
 from exporter.config import ConfigError
 from exporter.service import Service
 from exporter.web.errors import Refused
+from exporter.web.gate import check_open, check_restored
 from exporter.web.schemas import METRICS_RESPONSE, errors
 from exporter.web.scrapes import Scrapes
 from exporter.web.view import model_view
@@ -32,7 +33,7 @@ def router(service: Service, scrapes: Scrapes) -> APIRouter:
     )
     async def metrics(request: Request) -> Response:
         """Expose all metrics, in the text format 0.0.4 or in OpenMetrics 1.0.0."""
-        _restored(service)
+        check_restored(service)
         body, headers = await scrapes.get(
             request.headers.get("accept", ""), request.headers.get("accept-encoding", "")
         )
@@ -41,7 +42,7 @@ def router(service: Service, scrapes: Scrapes) -> APIRouter:
     @routes.get("/v1/models", tags=["models"], responses={**MODELS_RESPONSE, **errors(503)})
     def models() -> Response:
         """List what is monitored."""
-        _restored(service)
+        check_restored(service)
         return _json({"models": _views(service, None, None)})
 
     @routes.get(
@@ -49,7 +50,7 @@ def router(service: Service, scrapes: Scrapes) -> APIRouter:
     )
     def one_model(model: str, version: Version = None) -> Response:
         """Show one model: its versions, windows, values, bounds, limits and decisions."""
-        _restored(service)
+        check_restored(service)
         views = _views(service, model, version)
         if not views:
             raise _unknown(model, version)
@@ -62,7 +63,7 @@ def router(service: Service, scrapes: Scrapes) -> APIRouter:
     )
     def delete(model: str, version: Version = None) -> Response:
         """Forget a model, or one version of it: its series, its windows, what waits for labels."""
-        _restored(service)
+        check_restored(service)
         known = service.monitor.models.versions(model)
         if not any(version in (None, one.version) for one in known):
             raise _unknown(model, version)
@@ -78,9 +79,7 @@ def router(service: Service, scrapes: Scrapes) -> APIRouter:
     )
     async def ready() -> str:
         """Say that modelmeter takes events."""
-        if service.stopping:
-            raise Refused(503, "modelmeter is stopping", headers={"retry-after": "1"})
-        _restored(service)
+        check_open(service)
         return "modelmeter is ready.\n"
 
     @routes.post(
@@ -88,7 +87,7 @@ def router(service: Service, scrapes: Scrapes) -> APIRouter:
     )
     def reload() -> str:
         """Read the configuration anew; a bad one is refused and the old one stays."""
-        _restored(service)
+        check_restored(service)
         try:
             service.reload()
         except ConfigError as error:
@@ -97,12 +96,6 @@ def router(service: Service, scrapes: Scrapes) -> APIRouter:
         return "configuration reloaded.\n"
 
     return routes
-
-
-def _restored(service: Service) -> None:
-    """Raise ``503`` as long as the state is being brought back from disk."""
-    if service.restoring:
-        raise Refused(503, "the state is being restored", headers={"retry-after": "1"})
 
 
 def _views(service: Service, name: str | None, version: str | None) -> list[dict[str, Any]]:

@@ -32,7 +32,6 @@ class Run:
         if self.restored.now is not None:
             self.now = max(self.now, self.restored.now)
         self.monitor.catch_up(self.now)
-        self.monitor.models.resize(settings.join.max_pending)
         self.ledger.configure(settings, {})
 
     def send(self, *events, key=None):

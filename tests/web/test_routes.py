@@ -110,7 +110,7 @@ def test_what_nobody_expected_is_500_in_the_same_shape(served, monkeypatch) -> N
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(served.service, "count", broken)
+    monkeypatch.setattr(served.service.ledger, "_count", broken)
     monkeypatch.setattr(served.service, "reload", broken)
     for answer in (
         served.post({"model": "m", "score": 1}),
