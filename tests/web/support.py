@@ -5,6 +5,7 @@ import http.client
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter import app
 from exporter.config import Settings
 from exporter.service import Clock, Service
+from exporter.web.live import WebConfig
 
 HOST = "127.0.0.1"
 JSON = {"Content-Type": "application/json"}
@@ -57,13 +59,16 @@ class Answer:
 
 
 class Client:
-    """Speaks plain HTTP to a server; every request on a connection of its own."""
+    """Speaks HTTP to a server, over TLS with a context; every request on a connection of its own."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
         self.port = port
-        self.url = f"http://{HOST}:{port}"
+        self.context = context
+        self.url = f"http{'s' if context else ''}://{HOST}:{port}"
 
     def connection(self) -> http.client.HTTPConnection:
+        if self.context is not None:
+            return http.client.HTTPSConnection(HOST, self.port, timeout=60, context=self.context)
         return http.client.HTTPConnection(HOST, self.port, timeout=60)
 
     def request(
@@ -140,13 +145,14 @@ def running(
     clock: Clock | None = None,
     more: Iterable[Any] = (),
     read_settings: Callable[[], Settings] | None = None,
+    web: WebConfig | None = None,
 ) -> Iterator[Running]:
     """The application under a real uvicorn, in a thread."""
     service = app.create_service(settings, read_settings)
     if clock is not None or more:
         service = Service(settings, clock or service.clock, read_settings, list(more))
     config = uvicorn.Config(
-        app.build(service, body_seconds),
+        app.build(service, body_seconds, web),
         loop="uvloop",
         http="httptools",
         log_config=None,
@@ -169,13 +175,24 @@ def running(
 class Process(Client):
     """``python -m exporter serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, config: Mapping[str, Any] | None = None) -> None:
-        super().__init__(free_port())
+    def __init__(
+        self,
+        folder: Path,
+        config: Mapping[str, Any] | None = None,
+        *flags: str,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(free_port(), context)
         self.config = folder / "modelmeter.yml"
         self.log_file = folder / "log"
         self.configure(config or {})
         command = [sys.executable, "-m", "exporter", "serve", "--no-persist"]
-        command += ["--config", str(self.config), f"--web.listen-address={HOST}:{self.port}"]
+        command += [
+            "--config",
+            str(self.config),
+            f"--web.listen-address={HOST}:{self.port}",
+            *flags,
+        ]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
