@@ -155,9 +155,7 @@ def _settings(path: str, value: Value) -> WebSettings:
     if settings.tls is not None:
         _check_tls(value.at("tls_server_config"), settings.tls)
     if settings.rate_limit.interval and not settings.rate_limit.burst:
-        value.at("rate_limit", "burst").report(
-            "burst must be at least 1 where there is an interval"
-        )
+        value.at("rate_limit", "burst").report("must be at least 1 beside an interval")
     return replace(settings, notices=tuple(_notices(settings)))
 
 

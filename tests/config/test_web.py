@@ -111,46 +111,47 @@ basic_auth_user: {}
         "client_auth_type? allowed: cert, key, client_ca, cert_file, key_file, client_auth_type, "
         "client_ca_file, client_allowed_sans, min_version, max_version, cipher_suites, "
         "prefer_server_cipher_suites, curve_preferences",
-        "web.yml:4: tls_server_config.min_version: unknown value TLS9; allowed: TLS10, TLS11, "
-        "TLS12, TLS13",
+        "web.yml:4: tls_server_config.min_version: unknown value TLS9; did you mean TLS13? "
+        "allowed: TLS10, TLS11, TLS12, TLS13",
         "web.yml:8: http_server_config.headers.X-Frame-Option: unknown key; did you mean "
         "X-Frame-Options? allowed: Content-Security-Policy, X-Frame-Options, "
         "X-Content-Type-Options, X-XSS-Protection, Strict-Transport-Security",
         "web.yml:9: http_server_config.headers.X-Content-Type-Options: unknown value sniff; "
-        "allowed: nosniff",
+        "did you mean nosniff? allowed: nosniff",
     ]
 
 
+AT = ":4: tls_server_config."
 WRONG = [
     ("tls_server_config: {cert_file: a}", "one of key_file and key is missing"),
     ("tls_server_config: {key_file: a}", "one of cert_file and cert is missing"),
     ("tls_server_config: {min_version: TLS12}", "one of cert_file and cert is missing"),
-    (TLS + "  cert: x\n", ":4: tls_server_config.cert: cert and cert_file are both given"),
-    (TLS + "  min_version: TLS13\n  max_version: TLS12", ":4: tls_server_config.min_version: TLS13 is above max_version TLS12"),
-    (TLS + "  client_ca_file: c", ":4: tls_server_config.client_ca_file: certificate authorities for clients need a client_auth_type"),
-    (TLS + "  client_auth_type: RequireAnyClientCert", ":4: tls_server_config.client_auth_type: RequireAnyClientCert takes any"),
-    (TLS + "  client_auth_type: RequireClientCert", "proves nothing and is not supported; allowed: NoClientCert, RequestClientCert, VerifyClientCertIfGiven"),
-    (TLS + "  client_auth_type: Verify", "did you mean VerifyClientCertIfGiven?"),
-    (TLS + "  client_auth_type: VerifyClientCertIfGiven\n  client_allowed_sans: [a]", ":5: tls_server_config.client_allowed_sans: client_allowed_sans needs"),
-    (TLS + "  cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]", ":4: tls_server_config.cipher_suites[0]: unknown value"),
-    (TLS + "  cipher_suites: [TLS_AES_128_GCM_SHA256]\n  max_version: TLS12", "none of these is a suite of TLS12"),
-    (TLS + "  curve_preferences: [P256]", "did you mean CurveP256?"),
-    (TLS + "  prefer_server_cipher_suites: yes", "must be true or false, got yes"),
+    (f"{TLS}  cert: x\n", f"{AT}cert: cert and cert_file are both given"),
+    (f"{TLS}  min_version: TLS13\n  max_version: TLS12", f"{AT}min_version: TLS13 is above"),
+    (f"{TLS}  client_ca_file: c", f"{AT}client_ca_file: certificate authorities for clients need"),
+    (f"{TLS}  client_auth_type: RequireAnyClientCert", f"{AT}client_auth_type: RequireAnyClient"),
+    (f"{TLS}  client_auth_type: RequireClientCert", "not supported; allowed: NoClientCert, "),
+    (f"{TLS}  client_auth_type: VerifyClientCert", "did you mean VerifyClientCertIfGiven?"),
+    (f"{TLS}  client_allowed_sans: [a]", f"{AT}client_allowed_sans: client_allowed_sans needs"),
+    (f"{TLS}  cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]", f"{AT}cipher_suites[0]: unknown"),
+    (f"{TLS}  cipher_suites: [TLS_AES_128_GCM_SHA256]\n  max_version: TLS12", "suite of TLS12"),
+    (f"{TLS}  curve_preferences: [P256]", "did you mean CurveP256?"),
+    (f"{TLS}  prefer_server_cipher_suites: yes", "must be true or false, got yes"),
     ("http_server_config: {http2: maybe}", ":1: http_server_config.http2: must be true or false"),
-    ("http_server_config: {headers: {Server: x}}", "http_server_config.headers.Server: unknown key"),
-    ('http_server_config: {headers: {X-XSS-Protection: "a\\nb"}}', "a header's value on one line"),
+    ("http_server_config: {headers: {Server: x}}", "headers.Server: unknown key"),
+    ('http_server_config: {headers: {X-XSS-Protection: "a\\nb"}}', "value on one line"),
     ("rate_limit: {interval: 1d, burst: 1}", "a duration as Go writes it"),
     ("rate_limit: {interval: 5, burst: 1}", "a duration as Go writes it"),
     ("rate_limit: {interval: -1s, burst: 1}", "a duration as Go writes it"),
     ("rate_limit:\n  interval: 1s", "must be at least 1 beside an interval"),
     ("rate_limit: {interval: 1s, burst: 0}", "rate_limit.burst: must be at least 1"),
-    ('basic_auth_users: {"a:b": ' + HASH + "}", "must not be empty or hold a colon"),
+    (f'basic_auth_users: {{"a:b": {HASH}}}', "must not be empty or hold a colon"),
     ("basic_auth_users: {a: }", "basic_auth_users.a: must be a bcrypt hash"),
     (f"basic_auth_users:\n  a: {HASH}\n  a: {HASH}", ":3: basic_auth_users.a: given twice"),
     ("auth_excluded_paths: [/metrics]", "auth_excluded_paths: unknown key"),
     ("- a", "must be a mapping"),
     ("a: [", "not YAML"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "expected"), WRONG)

@@ -59,7 +59,7 @@ class Answer:
 
 
 class Client:
-    """Speaks HTTP to a server, over TLS with a context; every request on a connection of its own."""
+    """Speaks HTTP to a server, over TLS where it has a context; a connection for each request."""
 
     def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
         self.port = port

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from cryptography import x509
 
+from exporter.__main__ import main
 from tests.programs import program
 from tests.web.certificates import Authority, Pair
 from tests.web.support import HOST, Process, until
@@ -220,26 +221,18 @@ def test_an_authority_in_the_file_itself(encrypted, ours, theirs, tmp_path) -> N
     assert "BEGIN" not in served.process.log()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_names_of_clients(verifying, ours, tmp_path) -> None:
+    names = (
         x509.DNSName("allowed.example"),
         x509.RFC822Name("ops@example.org"),
         x509.UniformResourceIdentifier("spiffe://example/prometheus"),
         x509.IPAddress(ipaddress.ip_address("2001:db8::7")),
-    ],
-    ids=lambda name: type(name).__name__,
-)
-def test_names_of_clients(verifying, ours, tmp_path, name) -> None:
-    served = verifying(
-        client_allowed_sans=[
-            "allowed.example", "ops@example.org", "spiffe://example/prometheus", "2001:db8::7"
-        ]
-    )  # fmt: skip
-    assert served.ask(ours.context(tmp_path, ours.issue("client", name))) == HEALTHY
-    assert served.refuses(
-        ours.context(tmp_path, ours.issue("x", x509.DNSName("allowed.example.x")))
     )
+    served = verifying(client_allowed_sans=[str(name.value) for name in names])
+    for name in names:
+        assert served.ask(ours.context(tmp_path, ours.issue("client", name))) == HEALTHY
+    for other in (x509.DNSName("not.allowed.example"), x509.DNSName("*.example")):
+        assert served.refuses(ours.context(tmp_path, ours.issue("allowed.example", other)))
     assert "none of client_allowed_sans" in served.process.log()
 
 
@@ -310,52 +303,70 @@ def test_http_2_is_not_spoken(encrypted) -> None:
     assert "ALPN protocol: http/1.1" in handshake(served.process.port, "-alpn", "h2,http/1.1")
 
 
-def start_refused(folder: Path, tls: dict, *flags: str) -> str:
-    (folder / "web.yml").write_text(yaml.safe_dump({"tls_server_config": tls}))
-    command = [sys.executable, "-m", "exporter", "serve", "--web.listen-address=127.0.0.1:0"]
-    command += ["--no-persist", f"--web.config.file={folder}/web.yml", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    checked = subprocess.run(
-        [sys.executable, "-m", "exporter", "check-config", f"--web.config.file={folder}/web.yml"],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert checked.returncode == 1
-    assert checked.stderr.strip() in done.stderr
-    return done.stderr
-
-
 FILES = {"cert_file": "a.crt", "key_file": "a.key"}
+CA = {"client_auth_type": "RequireAndVerifyClientCert", "client_ca_file": "a.key"}
+CERT, KEY = "web.yml:2: tls_server_config.cert_file: ", "web.yml:3: tls_server_config.key_file: "
 
 
-@pytest.mark.parametrize(
-    ("tls", "said"),
-    [
-        ({"cert_file": "none.crt", "key_file": "a.key"}, "web.yml:2: tls_server_config.cert_file: "),
-        ({"cert_file": "a.crt", "key_file": "none.key"}, "web.yml:3: tls_server_config.key_file: "),
-        ({"cert_file": "a.key", "key_file": "a.key"}, "holds no certificate in PEM"),
-        ({"cert_file": "a.crt", "key_file": "a.crt"}, "holds no usable private key in PEM"),
-        ({"cert_file": "a.crt", "key_file": "b.key"}, "is not the key of the certificate"),
-        ({"cert_file": "a.crt", "key_file": "locked.key"}, "is encrypted"),
-        (FILES | {"client_auth_type": "RequireAndVerifyClientCert", "client_ca_file": "a.key"},
-         "tls_server_config.client_ca_file: "),
-        (FILES | {"client_auth_type": "RequireAnyClientCert"}, "is not supported"),
-        (FILES | {"curve_preferences": ["X25519", "CurveP256"]}, "Python 3.15"),
-        (FILES | {"key_fil": "x"}, "did you mean key_file?"),
-    ],
-)  # fmt: skip
-def test_what_cannot_serve_is_refused_at_the_start_and_by_check_config(
-    tmp_path, ours, tls, said
-) -> None:
+@pytest.fixture
+def files(tmp_path, ours):
     first, second = ours.issue("a"), ours.issue("b")
     first.write(tmp_path, "a")
     second.write(tmp_path, "b")
     (tmp_path / "locked.key").write_bytes(first.locked_key)
+
+    def write(tls) -> str:
+        (tmp_path / "web.yml").write_text(yaml.safe_dump({"tls_server_config": tls}))
+        return f"--web.config.file={tmp_path}/web.yml"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("tls", "at", "said"),
+    [
+        ({"cert_file": "none.crt", "key_file": "a.key"}, CERT, "no such file"),
+        ({"cert_file": "a.crt", "key_file": "none.key"}, KEY, "no such file"),
+        ({"cert_file": "a.key", "key_file": "a.key"}, CERT, "holds no certificate in PEM"),
+        ({"cert_file": "a.crt", "key_file": "a.crt"}, KEY, "holds no usable private key in PEM"),
+        ({"cert_file": "a.crt", "key_file": "b.key"}, KEY, "is not the key of the certificate"),
+        ({"cert_file": "a.crt", "key_file": "locked.key"}, KEY, "is encrypted"),
+        (FILES | CA, "tls_server_config.client_ca_file: ", "holds no certificate"),
+        (FILES | {"client_auth_type": "RequireAnyClientCert"}, "client_auth_type", "not supported"),
+        (FILES | {"curve_preferences": ["X25519", "CurveP256"]}, "curve_pref", "Python 3.15"),
+        (FILES | {"key_fil": "x"}, ":3: tls_server_config.key_fil", "mean key_file?"),
+    ],
+)
+def test_what_cannot_serve_is_named(files, capsys, tls, at, said) -> None:
     if len(tls.get("curve_preferences", ())) > 1 and hasattr(ssl.SSLContext, "set_groups"):
         pytest.skip("this Python can have several")
-    log = start_refused(tmp_path, tls)
-    assert said in log
-    assert "Traceback" not in log
+    assert main(["check-config", files(tls)]) == 1
+    told = capsys.readouterr().err
+    assert at in told
+    assert said in told
+
+
+@pytest.mark.parametrize("tls", [{"cert_file": "a.crt", "key_file": "b.key"}, {"key_fil": "x"}])
+def test_it_does_not_start(files, capsys, tls) -> None:
+    flag = files(tls)
+    command = [sys.executable, "-m", "exporter", "serve", "--web.listen-address=127.0.0.1:0"]
+    done = subprocess.run(
+        [*command, "--no-persist", flag], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert main(["check-config", flag]) == 1
+    for problem in capsys.readouterr().err.splitlines():
+        assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_config_of_what_is_right(files, tmp_path, capsys) -> None:
+    assert main(["check-config", files(FILES)]) == 0
+    assert capsys.readouterr().out.endswith("web.yml: OK (TLS; 0 users)\n")
+    (tmp_path / "main.yml").write_text("max_models: 5")
+    assert main(["check-config", str(tmp_path / "main.yml"), files(FILES | {"key": "x"})]) == 1
+    assert "main.yml: OK" in capsys.readouterr().out
+    assert main(["check-config"]) == 2
 
 
 def test_sighup_leaves_it_all_in_order(encrypted, ours) -> None:
