@@ -16,6 +16,17 @@ NOW = datetime.now(UTC)
 """Of the process: certificates are judged by the machine's clock, as are those of others."""
 
 
+SIGNS = x509.KeyUsage(
+    key_cert_sign=True, crl_sign=True, digital_signature=False, content_commitment=False,
+    key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
+    decipher_only=False,
+)  # fmt: skip
+
+
+def _identifier(key: ec.EllipticCurvePrivateKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+
+
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
@@ -64,6 +75,8 @@ class Authority:
             .not_valid_before(NOW - timedelta(days=30))
             .not_valid_after(NOW + timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_identifier(self.key), critical=False)
+            .add_extension(SIGNS, critical=True)
             .sign(self.key, hashes.SHA256())
         )
         self.cert = made.public_bytes(serialization.Encoding.PEM)
@@ -81,6 +94,10 @@ class Authority:
             .not_valid_after(NOW + timedelta(days=days))
             .add_extension(x509.SubjectAlternativeName(sans or (LOOPBACK,)), critical=False)
             .add_extension(x509.ExtendedKeyUsage(BOTH), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+                critical=False,
+            )
             .sign(self.key, hashes.SHA256())
         )
         return Pair(made, key)
