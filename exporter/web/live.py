@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import ssl
 
@@ -34,6 +35,10 @@ class WebConfig:
     def context(self) -> ssl.SSLContext | None:
         """Return what encrypts the connection that is made now; None where nothing does."""
         self._refresh()
+        if self._settings.tls is not None and self._settings.tls.verifies_clients:
+            # A session that is taken up again is not verified again; it lives in its context.
+            with contextlib.suppress(ConfigError):
+                self._context = tls.context(self._settings)
         return self._context
 
     def _refresh(self) -> None:

@@ -139,14 +139,14 @@ def _set_certificate(made: ssl.SSLContext, tls: TlsSettings) -> None:
         key = stack.enter_context(_as_file(tls.key_file, tls.key))
         for name, path in ((cert_key, cert), (key_key, key)):
             _check_readable(name, path)
-        if not _holds_certificates(cert):
-            raise _Fault(cert_key, _of(tls.cert_file, "holds no certificate in PEM"))
         try:
             made.load_cert_chain(cert, key, _no_password)
         except _Encrypted:
             said = "is encrypted, and no password is asked for"
             raise _Fault(key_key, _of(tls.key_file, said)) from None
         except OSError as error:
+            if not _loads_certificates(made, cert):
+                raise _Fault(cert_key, _of(tls.cert_file, "holds no certificate in PEM")) from None
             reason = getattr(error, "reason", None) or "unreadable"
             said = f"holds no usable private key in PEM ({reason})"
             if reason == "KEY_VALUES_MISMATCH":
@@ -160,9 +160,6 @@ def _set_clients(made: ssl.SSLContext, tls: TlsSettings) -> None:
     made.verify_mode = _CLIENTS[tls.client_auth_type]
     # As in Go, what stands in the file is trusted, whether or not it signed itself.
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # A session that is taken up again is not verified again: there are none.
-    made.options |= ssl.OP_NO_TICKET
-    made.num_tickets = 0
     if tls.client_allowed_sans:
         made.sslobject_class = _checking(frozenset(tls.client_allowed_sans))
     if tls.client_ca is None and tls.client_ca_file is None:
@@ -171,9 +168,8 @@ def _set_clients(made: ssl.SSLContext, tls: TlsSettings) -> None:
     key = "client_ca_file" if tls.client_ca is None else "client_ca"
     with _as_file(tls.client_ca_file, tls.client_ca) as path:
         _check_readable(key, path)
-        if not _holds_certificates(path):
+        if not _loads_certificates(made, path):
             raise _Fault(key, _of(tls.client_ca_file, "holds no certificate in PEM"))
-        made.load_verify_locations(path)
 
 
 def _checking(allowed: frozenset[str]) -> type[ssl.SSLObject]:
@@ -229,9 +225,10 @@ def _check_readable(key: str, path: str) -> None:
         raise _Fault(key, f"{path}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _holds_certificates(path: str) -> bool:
+def _loads_certificates(made: ssl.SSLContext, path: str) -> bool:
+    """Trust what a file holds; return whether it holds certificates."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
+        made.load_verify_locations(path)
     except OSError:
         return False
     return True

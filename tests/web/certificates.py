@@ -61,15 +61,16 @@ class Pair:
 
 
 class Authority:
-    """Vouches for certificates."""
+    """Vouches for certificates; one above may vouch for it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, under: "Authority | None" = None) -> None:
         self.name = _name(name)
         self.key = ec.generate_private_key(ec.SECP256R1())
+        above = under or self
         made = (
             x509.CertificateBuilder()
             .subject_name(self.name)
-            .issuer_name(self.name)
+            .issuer_name(above.name)
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(NOW - timedelta(days=30))
@@ -77,7 +78,7 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_identifier(self.key), critical=False)
             .add_extension(SIGNS, critical=True)
-            .sign(self.key, hashes.SHA256())
+            .sign(above.key, hashes.SHA256())
         )
         self.cert = made.public_bytes(serialization.Encoding.PEM)
 

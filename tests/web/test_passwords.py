@@ -99,6 +99,19 @@ def test_who_is_not_there_costs_as_much(compared, known) -> None:
     run(one())
 
 
+def test_who_is_not_there_is_refused_whatever_the_password(monkeypatch) -> None:
+    monkeypatch.setattr(users, "_NOBODY", HASH.split("$")[3])
+
+    async def one() -> None:
+        passwords = Passwords()
+        for _ in range(2):
+            assert not await passwords.verify({"a": HASH}, "nobody", b"right")
+        assert await passwords.verify({"a": HASH}, "a", b"right")
+        passwords.close()
+
+    run(one())
+
+
 def test_the_event_loop_goes_on_meanwhile() -> None:
     async def both() -> float:
         passwords = Passwords()

@@ -63,6 +63,16 @@ class Encrypted:
         text = ssl.get_server_certificate((HOST, self.process.port), timeout=10)
         return x509.load_pem_x509_certificate(text.encode()).serial_number
 
+    def connected(
+        self, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+    ) -> tuple[ssl.SSLSession | None, bool | None]:
+        """The session of a connection that asked for something, and whether it was an old one."""
+        plain = socket.create_connection((HOST, self.process.port), timeout=10)
+        with context.wrap_socket(plain, server_hostname=HOST, session=session) as made:
+            made.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            assert made.recv(4096).startswith(b"HTTP/1.1 200")
+            return made.session, made.session_reused
+
     def refuses(self, context: ssl.SSLContext) -> bool:
         try:
             self.ask(context)
@@ -181,6 +191,23 @@ def test_a_client_certificate_that_is_required(verifying, ours, theirs, tmp_path
     assert served.refuses(ours.context())
     assert served.refuses(ours.context(tmp_path, theirs.issue("client")))
     assert served.refuses(ours.context(tmp_path, ours.issue("client", days=-1)))
+
+
+def test_an_authority_is_trusted_without_the_one_above_it(verifying, ours, tmp_path) -> None:
+    department = Authority("department", under=ours)
+    served = verifying()
+    (tmp_path / "ca.crt").write_bytes(department.cert)
+    assert served.ask(ours.context(tmp_path, department.issue("client"))) == HEALTHY
+    assert served.refuses(ours.context(tmp_path, ours.issue("client")))
+
+
+def test_who_shows_a_certificate_shows_it_each_time(verifying, ours, tmp_path) -> None:
+    served = verifying()
+    context = ours.context(tmp_path, ours.issue("client"))
+    for context.maximum_version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        session, _ = served.connected(context)
+        assert session is not None
+        assert served.connected(context, session)[1] is False
 
 
 def test_another_authority_of_clients_while_it_runs(verifying, ours, theirs, tmp_path) -> None:
