@@ -26,10 +26,12 @@ from exporter.ledger import Disk, DiskError
 from exporter.scrape import Collector
 from exporter.service import Clock, Service
 from exporter.store.folder import Folder
-from exporter.web import errors, landing, references, routes, schemas
+from exporter.web import access, errors, landing, references, routes, schemas, tls
+from exporter.web.auth import Guard
 from exporter.web.body import BODY_SECONDS
 from exporter.web.connections import Connections, Limits, most_connections
 from exporter.web.events import EventsRoute
+from exporter.web.live import WebConfig
 from exporter.web.room import SLOW_SECONDS
 from exporter.web.scrapes import Scrapes
 from exporter.web.server import Server
@@ -45,15 +47,24 @@ DRAIN_SECONDS: Final = 4
 
 
 class _Application(FastAPI):
-    """FastAPI, with the ingest route in front: it carries nearly all of the traffic."""
+    """FastAPI, with the ingest route in front: it carries nearly all of the traffic.
 
-    def __init__(self, events: EventsRoute, **options: Any) -> None:
+    In front of both stands the guard.
+    """
+
+    def __init__(self, events: EventsRoute, guard: Guard, **options: Any) -> None:
         super().__init__(**options)
         self._events = events
+        self._guard = guard
         # Registered too, so that another method or path is answered as for any route.
         self.router.routes.append(Route("/v1/events", events, methods=["POST"], name="events"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            passed = await self._guard.admit(scope, send)
+            if passed is None:
+                return
+            send = passed
         if scope["type"] == "http" and scope["path"] == "/v1/events" and scope["method"] == "POST":
             await self._events(scope, receive, send)
         elif scope["type"] == "http" and scope["method"] == "HEAD":
@@ -72,16 +83,22 @@ class _Application(FastAPI):
                     del operation["responses"]["422"]
         document.pop("components", None)
         document["paths"]["/v1/events"] = {"post": schemas.ingest_operation()}
+        access.tell(document)
         return document
 
 
 def build(
-    service: Service, body_seconds: float = BODY_SECONDS, slow_seconds: float = SLOW_SECONDS
+    service: Service,
+    body_seconds: float = BODY_SECONDS,
+    slow_seconds: float = SLOW_SECONDS,
+    web: WebConfig | None = None,
 ) -> FastAPI:
     """Return the application that serves ``service``; a body may take ``body_seconds`` to come.
 
-    After ``slow_seconds`` it makes room for others if there is none left.
+    After ``slow_seconds`` it makes room for others if there is none left. ``web`` is the
+    configuration that says who may come in.
     """
+    guard = Guard(service, web)
     counting = ThreadPoolExecutor(1, "count")
     reading = ThreadPoolExecutor(1, "read")
     saving = ThreadPoolExecutor(1, "save")
@@ -109,10 +126,12 @@ def build(
         service.references.builder.end()
         for executor in (building, reading, counting, scraping, saving):
             executor.shutdown()
+        guard.close()
         service.close()
 
     app = _Application(
         EventsRoute(service, counting, reading, body_seconds, slow_seconds, precedence),
+        guard,
         title="modelmeter",
         version=__version__,
         summary="Prometheus exporter for the quality of a model in production",
@@ -168,6 +187,7 @@ def _disk(settings: Settings) -> Disk | None:
 def serve(settings: Settings, *, reload: Callable[[], Settings] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status."""
     try:
+        web = None if settings.web_config_file is None else WebConfig(settings.web_config_file)
         service = create_service(settings, reload)
     except ConfigError as error:
         for problem in error.problems:
@@ -179,21 +199,23 @@ def serve(settings: Settings, *, reload: Callable[[], Settings] | None = None) -
             settings.data_dir, error.strerror or error,
         )  # fmt: skip
         return 1
+    context = None if web is None else tls.each_connection(web.context)
     config = uvicorn.Config(
-        build(service),
+        build(service, web=web),
         loop="uvloop",
         http="httptools",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
+        ssl_context_factory=None if context is None else lambda *_: context,
     )
     try:
         listening = _listen(settings.listen_address)
     except OSError as error:
         log.error("cannot listen on %s: %s", settings.listen_address, error)
         return 1
-    log.info("listening", extra={"address": _shown(listening)})
+    log.info("listening", extra={"address": _shown(listening), "tls": context is not None})
     with listening:
         _Server(config, service).run(sockets=[listening])
     # The interpreter would look through all that was counted for garbage, a second long, and again.

@@ -34,6 +34,7 @@ def add_process_flags(parser: argparse.ArgumentParser) -> None:
         "--config", metavar="FILE", help="configuration file in YAML (default: none)"
     )
     add_address_flag(parser, "address to listen on")
+    add_web_config_flag(parser)
     parser.add_argument(
         "--data-dir", metavar="DIR", help="folder for state on disk (default: ./modelmeter-data)"
     )
@@ -55,12 +56,22 @@ def add_address_flag(parser: argparse.ArgumentParser, help_: str) -> None:
     )
 
 
+def add_web_config_flag(parser: argparse.ArgumentParser) -> None:
+    """Add ``--web.config.file``."""
+    parser.add_argument(
+        "--web.config.file",
+        metavar="FILE",
+        help="TLS and users, in the format of Prometheus' exporter-toolkit (default: none)",
+    )
+
+
 def _check_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="configuration file in YAML")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="configuration file in YAML")
+    add_web_config_flag(parser)
 
 
 def _healthcheck(parser: argparse.ArgumentParser) -> None:
-    add_address_flag(parser, "address that modelmeter listens on")
+    importlib.import_module("exporter.cli.healthcheck").add_arguments(parser)
 
 
 def _replay(parser: argparse.ArgumentParser) -> None:

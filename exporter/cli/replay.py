@@ -3,12 +3,14 @@
 import argparse
 import contextlib
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from exporter.cli import clients
 from exporter.cli.progress import Progress
 from exporter.cli.recorded import FORMATS, Recording, open_recording
 from exporter.cli.rows import DataError, Row
@@ -27,6 +29,7 @@ examples:
   modelmeter replay events.ndjson --url http://localhost:9920
   modelmeter replay history.parquet --url http://localhost:9920 --model fraud --rate 500
   zcat events.ndjson.gz | modelmeter replay - --url http://localhost:9920
+  modelmeter replay events.ndjson --url https://meter.example --token-file ingest.token
 
 exit status: 0 all events were taken, 1 some were rejected or not sent, 2 wrong usage.
 """
@@ -88,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DURATION",
         help="how long a batch is tried while the server is away or busy (default: 1m)",
     )
+    clients.add_flags(parser)
 
 
 @dataclass
@@ -199,10 +203,10 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             opened = open_recording(arguments.data, arguments.format)
             recording = stack.enter_context(opened)
-        except DataError as error:
+            sender = stack.enter_context(contextlib.closing(_sender(arguments)))
+        except (DataError, clients.ClientError) as error:
             print(error, file=sys.stderr)
             return 2
-        sender = stack.enter_context(contextlib.closing(_sender(arguments)))
         try:
             replay(recording, sender, tally, arguments)
         except (SendError, DataError) as error:
@@ -213,9 +217,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _sender(arguments: argparse.Namespace) -> Sender:
+    """Return what sends. Raises ClientError."""
+    known = clients.authorization(arguments.token_file, arguments.user_file, os.environ)
+    context = None
+    if endpoint(arguments.url).secure:
+        context = clients.context(arguments.ca_file, arguments.cert_file, arguments.key_file)
     return Sender(
         arguments.url,
-        headers={"X-Model": arguments.model} if arguments.model else {},
+        context=context,
+        headers=({"X-Model": arguments.model} if arguments.model else {}) | known,
         patience=arguments.retry_for,
         clock=time.monotonic,
         sleep=time.sleep,

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import math
+import ssl
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -27,24 +28,43 @@ class Reply(NamedTuple):
     wait: float | None = None
 
 
-def endpoint(url: str) -> tuple[type[http.client.HTTPConnection], str, int | None, str]:
-    """Return connection class, host, port and path of a URL; ``/v1/events`` where it has no path.
+class Endpoint(NamedTuple):
+    """Where a URL leads to."""
 
-    Raises ValueError when it is not an http or https URL.
+    secure: bool
+    host: str
+    port: int | None
+    path: str
+
+    def connection(self, context: ssl.SSLContext | None) -> http.client.HTTPConnection:
+        """Return a connection to it, not yet made; ``context`` is for https."""
+        if not self.secure:
+            return http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_SECONDS)
+        return http.client.HTTPSConnection(
+            self.host, self.port, timeout=TIMEOUT_SECONDS, context=context
+        )
+
+
+def endpoint(url: str) -> Endpoint:
+    """Return where a URL leads to; path ``/v1/events`` where it has none.
+
+    Raises ValueError when it is not an http or https URL, or holds a password.
     """
     parts = urlsplit(url)
-    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-    if parts.scheme not in kinds or not parts.hostname:
+    if parts.username is not None:
+        raise ValueError("a user does not belong into a URL: use --user-file")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"not a URL such as http://localhost:9920: {url!r}")
     path = parts.path if parts.path.strip("/") else "/v1/events"
     query = f"?{parts.query}" if parts.query else ""
-    return kinds[parts.scheme], parts.hostname, parts.port, path + query
+    return Endpoint(parts.scheme == "https", parts.hostname, parts.port, path + query)
 
 
 class Sender:
     """Keeps one connection and retries what is worth retrying, for ``patience`` seconds a batch.
 
-    ``clock`` returns monotonic seconds and ``sleep`` waits for some; ``notice`` is told of a wait.
+    ``clock`` returns monotonic seconds and ``sleep`` waits for some; ``notice`` is told of a wait;
+    ``context`` is for https.
     """
 
     def __init__(
@@ -56,9 +76,11 @@ class Sender:
         clock: Callable[[], float],
         sleep: Callable[[float], None],
         notice: Callable[[str], None],
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        kind, host, port, self._path = endpoint(url)
-        self._connection = kind(host, port, timeout=TIMEOUT_SECONDS)
+        to = endpoint(url)
+        self._path = to.path
+        self._connection = to.connection(context)
         self._headers = {"Content-Type": "application/x-ndjson", **headers}
         self._patience = patience
         self._clock = clock
@@ -80,6 +102,8 @@ class Sender:
             try:
                 reply = self._once(body, key)
                 problem = _said(reply)
+            except ssl.SSLCertVerificationError as error:
+                raise SendError(f"the server's certificate: {error.verify_message}") from None
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 reply, problem = None, str(error) or type(error).__name__

@@ -16,7 +16,7 @@ from exporter.families import Family
 from exporter.ingest.json import FIELDS
 from exporter.monitor import Monitor
 
-REFUSALS: Final = (400, 404, 405, 408, 413, 415, 422, 429, 431, 503)
+REFUSALS: Final = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 431, 503)
 """Status codes that requests are refused with."""
 CLOSED: Final = (
     "body_timeout", "handshake_timeout", "header_timeout", "idle", "invalid", "limit",

@@ -1,7 +1,7 @@
 """Settings: one frozen tree, read once; errors name file, line and key path."""
 
 from exporter.config.address import loopback_address, parse_address
-from exporter.config.loader import environment_warnings, listen_address, load, loads
+from exporter.config.loader import environment_warnings, load, loads, process_settings
 from exporter.config.problems import ConfigError, Problem
 from exporter.config.settings import (
     DriftSettings,
@@ -13,6 +13,7 @@ from exporter.config.settings import (
     ModelSettings,
     ReferenceSettings,
     Settings,
+    TokenSettings,
     WindowSpec,
 )
 
@@ -28,11 +29,12 @@ __all__ = [
     "Problem",
     "ReferenceSettings",
     "Settings",
+    "TokenSettings",
     "WindowSpec",
     "environment_warnings",
-    "listen_address",
     "load",
     "loads",
     "loopback_address",
     "parse_address",
+    "process_settings",
 ]

@@ -10,6 +10,10 @@ from exporter.config import document
 from exporter.config.problems import nearest
 
 PREFIX: Final = "MODELMETER_"
+CLIENT_USER: Final = "MODELMETER_CLIENT_USER"
+CLIENT_TOKEN: Final = "MODELMETER_CLIENT_TOKEN"
+OF_CLIENTS: Final = (CLIENT_USER, CLIENT_TOKEN)
+"""What ``replay`` presents itself with; no setting of a server."""
 _KUBERNETES = re.compile(
     r"MODELMETER_(?:[A-Z0-9_]+_)?"
     r"(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_PROTO|_PORT|_ADDR)?)"

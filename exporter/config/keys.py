@@ -5,7 +5,9 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from exporter.config import document
+import yaml
+
+from exporter.config import document, tokens
 from exporter.config.parsers import (
     Parser,
     Section,
@@ -20,12 +22,14 @@ from exporter.config.parsers import (
     text,
 )
 from exporter.config.problems import nearest
+from exporter.config.secrets import unshown
 from exporter.config.settings import (
     DriftSettings,
     FeatureSettings,
     JoinSettings,
     ModelServerSettings,
     ReferenceSettings,
+    TokenSettings,
     WindowSpec,
 )
 from exporter.config.units import parse_duration
@@ -44,6 +48,8 @@ DISTANCES: Final = ("psi", "js", "ks", "wasserstein")
 COVERAGES: Final = ("complete", "selective")
 KINDS: Final = ("numeric", "categorical")
 BOUNDS: Final = ("min", "max", "drop")
+SCOPES: Final = ("ingest", "read", "admin")
+MAX_TOKEN_FILES: Final = 100
 
 _MODEL = re.compile(rf"[A-Za-z0-9*?\[][A-Za-z0-9._:/*?\[\]!-]{{0,{MAX_MODEL - 1}}}")
 _LABEL_WINDOW = re.compile(r"([0-9]{1,9}) +labels")
@@ -136,6 +142,23 @@ def _file(value: Value) -> str:
     return _beside(value, text("the path of a file", _some)(value))
 
 
+def _token_file(value: Value) -> str:
+    path = _file(value)
+    try:
+        tokens.read(path)
+    except tokens.TokenError as error:
+        value.fail(str(error))
+    return path
+
+
+def _scope(value: Value) -> frozenset[str]:
+    """Return one scope or several."""
+    one = choice(*SCOPES)
+    if isinstance(value.node, yaml.SequenceNode):
+        return frozenset(list_of(one, "a list of scopes", 1)(value))
+    return frozenset((one(value),))
+
+
 FEATURE: Final = Section({"kind": choice(*KINDS)}, build=FeatureSettings, required=("kind",))
 JOIN: Final = Section(
     {"ttl": duration(SECOND, 365 * DAY), "max_pending": integer(1, 100_000_000)},
@@ -161,6 +184,13 @@ MODEL_SERVER: Final = Section(
     },
     build=ModelServerSettings,
     one_of=("port", "pid", "pid_file", "name", "cmdline"),
+)
+TOKEN: Final = unshown(
+    Section({"file": _token_file, "scope": _scope}, build=TokenSettings, required=("file", "scope"))
+)
+_TOKEN_LIST: Final = "a list such as [{file: token, scope: ingest}]"
+TOKENS: Final = unshown(
+    list_of(TOKEN, _TOKEN_LIST, 0, MAX_TOKEN_FILES), yaml.SequenceNode, _TOKEN_LIST
 )
 LABELS: Final = Section({"coverage": choice(*COVERAGES), "revise": boolean})
 REFERENCE: Final = Section(
@@ -215,6 +245,7 @@ def root(limit_metrics: Collection[str]) -> Section:
             "max_journal_bytes": size(4 * MIB, 64 * GIB),
             "model_server": MODEL_SERVER,
             "gpu": choice(*GPU_MODES),
+            "tokens": TOKENS,
             "defaults": Section(model),
             "models": models(Section({"name": MODEL_NAME, **model}, required=("name",))),
         }

@@ -48,6 +48,7 @@ FLAGS: Final = (
         "--web.listen-address",
         text("an address such as :9920, 127.0.0.1:9920 or [::1]:9920", _is_address),
     ),
+    Flag("web_config_file", "--web.config.file", text("the path of a file", bool)),
     Flag("data_dir", "--data-dir", text("the path of a folder", bool)),
     Flag("persist", "--no-persist", lambda value: not boolean(value)),
     Flag("log_level", "--log.level", choice(*LOG_LEVELS)),
@@ -92,13 +93,13 @@ def loads(
     return _settings(node, process, environ, limit_metrics, problems)
 
 
-def listen_address(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> str:
-    """Return the listening address of flags and environment alone. Raises ConfigError."""
+def process_settings(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
+    """Return what flags and environment say of the process, no file read. Raises ConfigError."""
     problems: list[Problem] = []
     process = _process(flags, environ, problems)
     if problems:
         raise ConfigError(problems)
-    return str(process.get("listen_address", Settings().listen_address))
+    return Settings(**process)
 
 
 def environment_paths() -> list[str]:
@@ -109,6 +110,7 @@ def environment_paths() -> list[str]:
 def environment_warnings(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return a warning for each ``MODELMETER_`` variable that sets nothing."""
     known = [environment.variable(path) for path in environment_paths()]
+    known += environment.OF_CLIENTS
     return environment.unknown(environ, known)
 
 

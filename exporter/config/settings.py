@@ -106,6 +106,14 @@ class ModelSettings:
         return any(sign in self.name for sign in "*?[")
 
 
+@dataclass(frozen=True)
+class TokenSettings:
+    """A file of bearer tokens, and what their senders may do."""
+
+    file: str
+    scope: frozenset[str]
+
+
 DEFAULT_WINDOWS = (
     WindowSpec("5m", 300.0),
     WindowSpec("1h", 3600.0),
@@ -132,9 +140,11 @@ class Settings:
     max_journal_bytes: int = 256 * 2**20
     model_server: ModelServerSettings | None = None
     gpu: str = "auto"
+    tokens: tuple[TokenSettings, ...] = ()
     defaults: ModelSettings = ModelSettings()
     models: tuple[ModelSettings, ...] = ()
     listen_address: str = ":9920"
+    web_config_file: str | None = None
     data_dir: str = "./modelmeter-data"
     persist: bool = True
     log_level: str = "info"

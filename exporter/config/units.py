@@ -23,6 +23,16 @@ _SIZES = {
     "GiB": 2**30,
 }
 _SIZE = re.compile(r"([0-9]{1,15}) ?([A-Za-z]*)")
+_GO_SECONDS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
+_GO_PART = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(ns|us|µs|ms|s|m|h)")
 
 
 def parse_duration(text: str) -> float:
@@ -68,3 +78,16 @@ def format_size(size: int) -> str:
         if size and size % _SIZES[unit] == 0:
             return f"{size // _SIZES[unit]}{unit}"
     return str(size)
+
+
+def parse_go_duration(text: str) -> float:
+    """Return the seconds of a duration as Go writes it: ``1m30s``, ``1.5s``, ``0``.
+
+    Raises ValueError for anything else, and for one that is negative.
+    """
+    if text == "0":
+        return 0.0
+    parts = _GO_PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"not a duration: {text!r}")
+    return float(sum(float(number) * _GO_SECONDS[unit] for number, unit in parts))

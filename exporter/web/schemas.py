@@ -108,6 +108,8 @@ _ERROR: Final[dict[str, Any]] = {
 }
 _MEANING: Final = {
     400: "The body is not what its type says; `detail` has the position.",
+    401: "No user or token that is known; see `WWW-Authenticate`.",
+    403: "The token is known and has not the scope that this needs; `detail` has it.",
     404: "Not known.",
     405: "Not a method of this route.",
     408: "The body did not arrive in time.",
@@ -115,7 +117,8 @@ _MEANING: Final = {
     f"or holds more than {MAX_EVENTS} events.",
     415: "The content type or encoding is not known.",
     422: "Every event was rejected.",
-    429: "More events than `max_events_per_second`; see `Retry-After`.",
+    429: "More events than `max_events_per_second`, or more requests than `rate_limit`; "
+    "see `Retry-After`.",
     500: "The configuration is bad; the old one stays.",
     503: "Overloaded, or stopping; see `Retry-After`.",
 }

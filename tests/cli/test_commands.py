@@ -73,9 +73,10 @@ def test_each_command_has_help(name: str) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
-def test_what_belongs_to_later_releases_is_not_offered() -> None:
-    assert "--web.config.file" not in command("serve", "--help").stdout
-    assert command("--web.config.file", "x").returncode == 2
+def test_a_web_configuration_that_is_not_there() -> None:
+    for arguments in (["--web.config.file", "none.yml"], ["serve", "--web.config.file=none.yml"]):
+        done = command(*arguments, "--web.listen-address", "127.0.0.1:0")
+        assert (done.returncode, "none.yml: no such file" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -345,7 +345,7 @@ def test_standard_input(tmp_path) -> None:
     ],
 )
 def test_endpoints(url: str, path: str) -> None:
-    assert endpoint(url)[3] == path
+    assert endpoint(url).path == path
 
 
 class Terminal(io.StringIO):

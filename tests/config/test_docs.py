@@ -82,6 +82,8 @@ def test_defaults_are_the_true_ones(section: str, prefix: str) -> None:
 def test_the_example_passes_check_config_and_shows_every_key(tmp_path, capsys) -> None:
     file = tmp_path / "modelmeter.yaml"
     file.write_text(EXAMPLE)
+    for name in re.findall(r"[a-z]+\.token", EXAMPLE):
+        (tmp_path / name).write_text("a-token")
     assert main(["check-config", str(file)]) == 0
     assert "2 models; 4 limits" in capsys.readouterr().out
     for path in [*below(""), *below("defaults.")]:
@@ -96,6 +98,7 @@ def test_the_command_line_is_told() -> None:
     for name, endings in FORMATS.items():
         assert f"| {name} |" in text
         assert all(f"`.{ending}`" in text for ending in endings)
-    for flag in ("--url", "--model", "--format", "--batch", "--rate", "--retry-for"):
+    for flag in ("--url", "--model", "--format", "--batch", "--rate", "--retry-for", "--ca-file",
+                 "--token-file", "--user-file"):  # fmt: skip
         assert f"| `{flag}` |" in text
     assert all(f"`{group}" in text for group in GROUPS)

@@ -22,8 +22,8 @@ def process(tmp_path) -> Iterator[Callable[..., Process]]:
     """Starts ``modelmeter serve`` with a configuration; all are ended by their pid."""
     started: list[Process] = []
 
-    def start(config: dict[str, Any] | None = None) -> Process:
-        started.append(Process(tmp_path, config))
+    def start(config: dict[str, Any] | None = None, *flags: str, **more: Any) -> Process:
+        started.append(Process(tmp_path, config, *flags, **more))
         return started[-1]
 
     yield start

@@ -5,6 +5,7 @@ import http.client
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from exporter import app
 from exporter.config import Settings
 from exporter.service import Clock, Service
 from exporter.web.connections import Connections, Limits
+from exporter.web.live import WebConfig
 from exporter.web.server import Server
 
 HOST = "127.0.0.1"
@@ -60,13 +62,16 @@ class Answer:
 
 
 class Client:
-    """Speaks plain HTTP to a server; every request on a connection of its own."""
+    """Speaks HTTP to a server, over TLS where it has a context; a connection for each request."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
         self.port = port
-        self.url = f"http://{HOST}:{port}"
+        self.context = context
+        self.url = f"http{'s' if context else ''}://{HOST}:{port}"
 
     def connection(self) -> http.client.HTTPConnection:
+        if self.context is not None:
+            return http.client.HTTPSConnection(HOST, self.port, timeout=60, context=self.context)
         return http.client.HTTPConnection(HOST, self.port, timeout=60)
 
     def request(
@@ -150,6 +155,7 @@ def running(
     limits: Limits = LIMITS,
     slow_seconds: float = 5.0,
     send_buffer: int | None = None,
+    web: WebConfig | None = None,
     **options: Any,
 ) -> Iterator[Running]:
     """The application under a real uvicorn, in a thread; its state is kept in ``folder``.
@@ -162,7 +168,7 @@ def running(
         service = Service(settings, clock or service.clock, read_settings, list(more), service.disk)
     connections = Connections(limits, service.requests)
     config = uvicorn.Config(
-        app.build(service, body_seconds, slow_seconds),
+        app.build(service, body_seconds, slow_seconds, web),
         loop="uvloop",
         http="httptools",
         log_config=None,
@@ -191,16 +197,22 @@ class Process(Client):
     """``python -m exporter serve`` in a process of its own."""
 
     def __init__(
-        self, folder: Path, config: Mapping[str, Any] | None = None, data: Path | None = None
+        self,
+        folder: Path,
+        config: Mapping[str, Any] | None = None,
+        *flags: str,
+        context: ssl.SSLContext | None = None,
+        data: Path | None = None,
     ) -> None:
         """``data`` is the folder of the state; without it nothing is kept."""
-        super().__init__(free_port())
+        super().__init__(free_port(), context)
         self.config = folder / "modelmeter.yml"
         self.log_file = folder / "log"
         self.configure(config or {})
         command = [sys.executable, "-m", "exporter", "serve"]
         command += ["--no-persist"] if data is None else ["--data-dir", str(data)]
         command += ["--config", str(self.config), f"--web.listen-address={HOST}:{self.port}"]
+        command += flags
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:

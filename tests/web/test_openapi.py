@@ -6,7 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from exporter.config import Settings
+from exporter.config import Settings, TokenSettings
+from exporter.web.access import needed
 from tests.web.support import running, until
 
 ROUTES = {
@@ -39,6 +40,34 @@ def test_it_is_valid_and_complete(document) -> None:
         for operation in methods.values():
             assert operation["summary"]
             assert all(answer["description"] for answer in operation["responses"].values())
+
+
+def test_it_tells_who_may_do_what(document) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert {name: one["scheme"] for name, one in schemes.items()} == {
+        "basic": "basic", "bearer": "bearer"
+    }  # fmt: skip
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if path in ("/-/healthy", "/-/ready"):
+                assert operation["security"] == []
+                assert not {"401", "403"} & set(operation["responses"])
+            else:
+                scope = needed(method.upper(), path)
+                assert operation["security"] == [{"basic": []}, {"bearer": [scope]}, {}]
+                assert {"401", "403", "429"} <= set(operation["responses"])
+
+
+def test_refusals_are_as_it_says(document, tmp_path) -> None:
+    (tmp_path / "token").write_text("a-token")
+    tokens = (TokenSettings(str(tmp_path / "token"), frozenset(("ingest",))),)
+    with running(Settings(tokens=tokens)) as client:
+        for headers, status in (({}, 401), ({"Authorization": "Bearer a-token"}, 403)):
+            answer = client.request("GET", "/v1/models", None, headers)
+            assert answer.status == status
+            told = document["paths"]["/v1/models"]["get"]["responses"][str(status)]
+            schema = told["content"]["application/json"]["schema"]
+            Draft202012Validator(schema).validate(answer.json())
 
 
 def test_the_page_that_shows_it_is_there(served) -> None:
