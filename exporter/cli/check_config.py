@@ -12,7 +12,7 @@ def run(arguments: argparse.Namespace) -> int:
     The environment stays out of it: the file itself is judged.
     """
     try:
-        settings = config.load({"--config": arguments.file}, limit_metrics=cli.limit_metrics())
+        settings = config.load({"--config": arguments.file}, **cli.known())
     except config.ConfigError as error:
         cli.complain(error)
         return 1
