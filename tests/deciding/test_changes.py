@@ -4,7 +4,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from exporter.rows import select
 from tests.deciding.support import alarms, decided, reference, rows_of, split, traffic
 from tests.drift.streams import names
 
@@ -144,17 +147,20 @@ def test_the_reference_shuffled_raises_nothing(stream, seed):
     assert Counter(one.breached for one in found.limits) == {False: 10}
 
 
-def test_order_and_batches_do_not_matter():
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 2999), max_size=5, unique=True), st.integers(0, 2**32 - 1))
+def test_order_and_batches_do_not_matter(cuts, seed):
     places = rows_of(3000, 3)
     whole = decided([traffic(places, change=shifted_feature)])
     assert alarms(whole)
-    rng = np.random.default_rng(4)
-    parts = split(traffic(places, change=shifted_feature), [1, 7, 992, 2000])
-    for order in (parts, [parts[i] for i in rng.permutation(4)]):
-        again = decided(order)
-        assert again.drift == whole.drift
-        assert again.quality == whole.quality
-        assert [one.breached for one in again.limits] == [one.breached for one in whole.limits]
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(places))
+    part = tuple(select(rows, order) for rows in traffic(places, change=shifted_feature))
+    parts = split(part, np.diff([0, *sorted(cuts), 3000]))
+    again = decided([parts[i] for i in rng.permutation(len(parts))])
+    assert again.drift == whole.drift
+    assert again.quality == whole.quality
+    assert [one.breached for one in again.limits] == [one.breached for one in whole.limits]
 
 
 def test_warning_comes_with_critical():
