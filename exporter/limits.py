@@ -22,7 +22,7 @@ HIGHER_IS_WORSE: Final = frozenset(
     """brier_score log_loss mean_absolute_error root_mean_squared_error
     mean_absolute_percentage_error_ratio""".split()
 )
-TWO_SIDED: Final = frozenset({"mean_error"})
+TWO_SIDED: Final = frozenset({"mean_error", "estimated_accuracy_gap_ratio"})
 DERIVED: Final = (
     "accuracy_ratio",
     "precision_ratio",
@@ -61,6 +61,10 @@ class Decision(NamedTuple):
     """The reference's value."""
     source: str = "configured"
     """Where the limit comes from."""
+    accountable: float | None = None
+    """The bound of the reference's value that a derived limit starts from."""
+    tolerated: float | None = None
+    """How far beyond that the limit lies, for natural variability."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def decide(
     tolerance: Tolerance | None,
     alpha: Callable[[int], float],
 ) -> list[Decision]:
-    """Return a decision for each limit that there is in a window."""
+    """Return a decision for each limit that there is in a window, of several the strictest."""
     found = []
     for one in wanted:
         if window.schema.task not in one.metric.tasks:
@@ -105,16 +109,26 @@ def decide(
             found.append(_decision(window, one, limit, LEVELS, known, alpha, "drop"))
         elif tolerance is not None:
             found += _from_reference(window, one, known, tolerance, alpha)
-    return found
+    return _strictest(found)
 
 
-def derived_limit(known: Estimate, bound: Bound, variance: float) -> float | None:
-    """Return the reference's 1e-4 bound, moved by what windows vary of their own accord."""
+def _strictest(found: Sequence[Decision]) -> list[Decision]:
+    """Return one decision a series: a metric may have both a ``min`` and a ``drop``."""
+    kept: dict[tuple[str, Bound, tuple[str, ...]], Decision] = {}
+    for one in found:
+        key = one.metric, one.bound, one.levels
+        held = kept.get(key)
+        if held is None or (one.limit > held.limit) == (one.bound == "min"):
+            kept[key] = one
+    return list(kept.values())
+
+
+def accountable(known: Estimate, bound: Bound) -> float | None:
+    """Return the reference's 1e-4 bound: beyond it no chance in the reference explains a value."""
     reach = known.reach(SURE)
     if reach is None or not all(map(math.isfinite, reach)):
         return None
-    spread = math.sqrt(variance)
-    return reach[0] - spread if bound == "min" else reach[1] + spread
+    return reach[0] if bound == "min" else reach[1]
 
 
 def _from_reference(
@@ -124,11 +138,16 @@ def _from_reference(
     tolerance: Tolerance,
     alpha: Callable[[int], float],
 ) -> list[Decision]:
+    """Return a decision a level; the limit is moved by what windows vary of their own accord."""
+    start = accountable(known, one.bound)
+    if start is None:
+        return []
     found = []
     for level in tolerance.metric_levels(one.metric.key):
-        limit = derived_limit(known, one.bound, tolerance.variance(one.metric.key, level))
-        if limit is not None:
-            found.append(_decision(window, one, limit, (level,), known, alpha, "reference"))
+        spread = math.sqrt(tolerance.variance(one.metric.key, level))
+        limit = start - spread if one.bound == "min" else start + spread
+        decision = _decision(window, one, limit, (level,), known, alpha, "reference")
+        found.append(decision._replace(accountable=start, tolerated=spread))
     return found
 
 

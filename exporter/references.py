@@ -81,7 +81,15 @@ class References:
         )
 
     def shown(self, name: str, version: str | None, settings: Settings) -> Reference | None:
-        """Return what serves a version, or those versions that have none of their own."""
+        """Return what serves a version, or those versions that have none of their own.
+
+        Without a version and anything for all of them that is the only one's first events.
+        """
         if version is not None:
             return self.find(name, version, settings)
-        return self.sent.get((name, None)) or self.configured.get(settings.entry(name).name)
+        first = [one for (model, _), one in self.first.items() if model == name]
+        return (
+            self.sent.get((name, None))
+            or self.configured.get(settings.entry(name).name)
+            or (first[0] if len(first) == 1 else None)
+        )

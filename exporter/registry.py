@@ -214,6 +214,11 @@ def discover() -> None:
             importlib.import_module(f"{package}.{module}")
 
 
+def distances() -> tuple[str, ...]:
+    """Return the names by which ``drift.distances`` asks for the distances there are."""
+    return tuple(dict.fromkeys(one.distance for one in METRICS.values() if one.distance))
+
+
 def label_values(key: str | tuple[str, ...]) -> tuple[str, ...]:
     """Return a mapping's key as a tuple of label values."""
     return (key,) if isinstance(key, str) else key

@@ -33,7 +33,7 @@ def _checked(path: str, summary: Callable[[str], str]) -> int:
 
 def _main(path: str) -> str:
     """Return what a configuration sets up, in a few words."""
-    settings = config.load({"--config": path}, limit_metrics=cli.limit_metrics())
+    settings = config.load({"--config": path}, **cli.known())
     models = settings.models
     limits = sum(len(model.limits) for model in models or (settings.defaults,))
     windows = ", ".join(window.name for window in settings.windows)

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Build a reference, print what was found, and return the exit status."""
     try:
         given = {"--config": arguments.config}
-        settings = config.load(given, environ=os.environ, limit_metrics=cli.limit_metrics())
+        settings = config.load(given, environ=os.environ, **cli.known())
         form = arguments.format or (
             "ndjson" if arguments.data == "-" else format_of(arguments.data)
         )

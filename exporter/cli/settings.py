@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import TypedDict
 
 from exporter import config
 
@@ -13,17 +14,24 @@ def flags(arguments: argparse.Namespace) -> dict[str, str | None]:
     return {f"--{name.replace('_', '-')}": value for name, value in vars(arguments).items()}
 
 
-def limit_metrics() -> frozenset[str]:
-    """Return the metrics that may have limits, without ``model_``."""
+class Known(TypedDict):
+    """What settings may name."""
+
+    limit_metrics: Collection[str]
+    distances: Collection[str]
+
+
+def known() -> Known:
+    """Return the metrics that may have limits, without ``model_``, and the distances of drift."""
     from exporter import decisions, registry  # noqa: PLC0415 - numpy and all metrics: for few commands
 
     registry.discover()
-    return decisions.limit_metrics()
+    return {"limit_metrics": decisions.limit_metrics(), "distances": registry.distances()}
 
 
 def load(arguments: argparse.Namespace) -> config.Settings:
     """Return the settings of flags, environment and file. Raises ConfigError."""
-    return config.load(flags(arguments), environ=os.environ, limit_metrics=limit_metrics())
+    return config.load(flags(arguments), environ=os.environ, **known())
 
 
 def complain(error: config.ConfigError) -> None:

@@ -45,6 +45,7 @@ DISK_ERRORS: Final = ("refuse", "continue")
 GPU_MODES: Final = ("auto", "off", "required")
 TASKS: Final = ("binary", "multiclass", "regression")
 DISTANCES: Final = ("psi", "js", "ks", "wasserstein")
+"""Those there are where nobody tells of others."""
 COVERAGES: Final = ("complete", "selective")
 KINDS: Final = ("numeric", "categorical")
 BOUNDS: Final = ("min", "max", "drop")
@@ -164,15 +165,13 @@ JOIN: Final = Section(
     {"ttl": duration(SECOND, 365 * DAY), "max_pending": integer(1, 100_000_000)},
     build=JoinSettings,
 )
-DRIFT: Final = Section(
+DRIFT: Final[Mapping[str, Parser[Any]]] = MappingProxyType(
     {
         "windows": list_of(text("the name of a window", _some), "a list such as [1h, 24h]"),
-        "distances": list_of(choice(*DISTANCES), "a list such as [psi, ks]"),
         "min_effect": number(0, 1),
         "warning": number(0, 1e6, above=True),
         "critical": number(0, 1e6, above=True),
-    },
-    build=DriftSettings,
+    }
 )
 MODEL_SERVER: Final = Section(
     {
@@ -225,8 +224,17 @@ def model_keys(limit_metrics: Collection[str]) -> dict[str, Parser[Any]]:
     return {**MODEL, "limits": mapping(_bounds, _metric_name(limit_metrics))}
 
 
-def root(limit_metrics: Collection[str]) -> Section:
-    """Return the parser of the whole file; ``limit_metrics`` are the metrics that take limits."""
+def drift(distances: Collection[str]) -> Section:
+    """Return the parser of what is shown and tolerated as drift."""
+    named = list_of(choice(*distances), "a list such as [psi, ks]")
+    return Section({**DRIFT, "distances": named}, build=DriftSettings)
+
+
+def root(limit_metrics: Collection[str], distances: Collection[str] = DISTANCES) -> Section:
+    """Return the parser of the whole file.
+
+    ``limit_metrics`` are the metrics that take limits, ``distances`` those that can be shown.
+    """
     model = model_keys(limit_metrics)
     return Section(
         {
@@ -239,7 +247,7 @@ def root(limit_metrics: Collection[str]) -> Section:
             "max_events_per_second": number(0, 1e9, above=True),
             "model_ttl": duration(SECOND, 365 * DAY),
             "join": JOIN,
-            "drift": DRIFT,
+            "drift": drift(distances),
             "durability": choice(*DURABILITIES),
             "on_disk_error": choice(*DISK_ERRORS),
             "max_journal_bytes": size(4 * MIB, 64 * GIB),

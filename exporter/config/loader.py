@@ -9,7 +9,7 @@ import yaml
 
 from exporter.config import document, environment, keys
 from exporter.config.address import parse_address
-from exporter.config.parsers import Parser, boolean, choice, parse_each, text
+from exporter.config.parsers import Parser, Section, boolean, choice, parse_each, text
 from exporter.config.problems import ConfigError, Problem
 from exporter.config.settings import LabelSettings, Limit, ModelSettings, Settings
 from exporter.config.values import Invalid, Value
@@ -61,11 +61,13 @@ def load(
     *,
     environ: Mapping[str, str] = _NOTHING,
     limit_metrics: Collection[str],
+    distances: Collection[str] = keys.DISTANCES,
 ) -> Settings:
     """Return the settings: flag before environment before file before default.
 
     ``flags`` maps names such as ``--config`` to their text (None: not given); ``limit_metrics``
-    are the metrics that may have limits, without ``model_``. Raises ConfigError with all problems.
+    are the metrics that may have limits, without ``model_``, and ``distances`` those of drift.
+    Raises ConfigError with all problems.
     """
     problems: list[Problem] = []
     process = _process(flags, environ, problems)
@@ -75,13 +77,14 @@ def load(
             node = document.read(path)
         except ConfigError as error:
             problems += error.problems
-    return _settings(node, process, environ, limit_metrics, problems)
+    return _settings(node, process, environ, keys.root(limit_metrics, distances), problems)
 
 
 def loads(
     content: str,
     *,
     limit_metrics: Collection[str],
+    distances: Collection[str] = keys.DISTANCES,
     environ: Mapping[str, str] = _NOTHING,
     flags: Mapping[str, str | None] = _NOTHING,
     file: str = "modelmeter.yaml",
@@ -90,7 +93,7 @@ def loads(
     problems: list[Problem] = []
     process = _process(flags, environ, problems)
     node = document.compose(content, file)
-    return _settings(node, process, environ, limit_metrics, problems)
+    return _settings(node, process, environ, keys.root(limit_metrics, distances), problems)
 
 
 def process_settings(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
@@ -137,10 +140,9 @@ def _settings(
     node: yaml.Node | None,
     process: dict[str, Any],
     environ: Mapping[str, str],
-    limit_metrics: Collection[str],
+    root: Section,
     problems: list[Problem],
 ) -> Settings:
-    root = keys.root(limit_metrics)
     try:
         tree = environment.overlay(node, keys.paths(root), environ, exclusive=("model_server",))
     except ConfigError as error:

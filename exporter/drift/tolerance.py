@@ -105,4 +105,6 @@ def caveat(reference: Reference) -> str | None:
         return "the reference has no time stamps: its natural variability is unknown"
     if reference.covers < _NEARLY * WEEK:
         return "the reference covers less than a week"
+    if not any(one.windows >= FEWEST_WINDOWS for one in reference.variability.values()):
+        return "the reference has too few events in any window to tell what is natural"
     return None

@@ -23,7 +23,7 @@ from exporter.layout import Layout
 from exporter.limits import DERIVED
 from exporter.reference.codes import NOWHERE, feature_codes, number_codes
 from exporter.reference.cuts import FEWEST_ROWS, Cuts, cut
-from exporter.reference.reference import HORIZONS, Reference, Variability
+from exporter.reference.reference import FEWEST_WINDOWS, HORIZONS, Reference, Variability
 from exporter.registry import METRICS, STATISTICS, Floats, Metric
 from exporter.rows import Labels, Predictions
 from exporter.schema import Schema
@@ -72,12 +72,14 @@ def variability(
         cuts = cut(ts, start, length)
         if cuts.windows < 2:
             continue
-        measured = _effects(of_predictions, cuts)
+        # Of a length that can be decided by, each subject needs windows enough of its own.
+        fewest = FEWEST_WINDOWS if cuts.windows >= FEWEST_WINDOWS else 2
+        measured = _effects(of_predictions, cuts, fewest)
         variances: dict[str, float] = {}
         if labels is not None:
             label_cuts = cut(ts[labelled], start, length, LABEL_ROWS)
-            measured |= _effects(of_labels, label_cuts)
-            variances = _variances(whole, labels, label_cuts)
+            measured |= _effects(of_labels, label_cuts, fewest)
+            variances = _variances(whole, labels, label_cuts, fewest)
         found[length] = Variability(cuts.windows, measured, variances)
     return found
 
@@ -142,17 +144,20 @@ def _bins(values: Floats, edges: Floats) -> Codes:
     return np.where(np.isnan(values), NOWHERE, edges.searchsorted(values, side="right"))
 
 
-def _effects(series: list[_Series], cuts: Cuts) -> dict[str, float]:
-    """Return the mean excess effect of windows against the rest, by subject."""
+def _effects(series: list[_Series], cuts: Cuts, fewest: int) -> dict[str, float]:
+    """Return the mean excess effect of windows against the rest, by subject.
+
+    One of which fewer than ``fewest`` windows tell has none.
+    """
     found = {}
     for one in series:
-        natural = _natural(one, cuts)
+        natural = _natural(one, cuts, fewest)
         if natural is not None:
             found[one.key] = natural
     return found
 
 
-def _natural(one: _Series, cuts: Cuts) -> float | None:
+def _natural(one: _Series, cuts: Cuts, fewest: int) -> float | None:
     if not one.total.any():
         return None
     starts = groups(one.total, MOST_BINS) if one.ordered else np.arange(len(one.total))
@@ -167,32 +172,33 @@ def _natural(one: _Series, cuts: Cuts) -> float | None:
             pairs.append(Pair(own, rest, one.ordered))
     compared = effects(pairs, EXPECTED)
     told = (compared.bins >= 2) & (compared.n_eff > 0)
-    if np.count_nonzero(told) < 2:
+    if np.count_nonzero(told) < fewest:
         return None
     return max(0.0, float(compared.excess[told].mean())) * unsure(int(told.sum()))
 
 
-def _variances(whole: Window, labels: Labels, cuts: Cuts) -> dict[str, float]:
+def _variances(whole: Window, labels: Labels, cuts: Cuts, fewest: int) -> dict[str, float]:
     """Return the variance of metrics between windows beyond their standard error."""
     schema = whole.schema
     layout = Layout(schema, [one for one in STATISTICS.values() if one.rows == "labels"])
     rows = _rows(labels, cuts.rows)
     parts = [Window(layout, layout.fold(None, _rows(rows, where))) for where in cuts.slices()]
     metrics = (METRICS[f"model_{key}"] for key in DERIVED)
-    found = {one.key: _variance(one, whole, parts) for one in metrics if schema.task in one.tasks}
+    asked = [one for one in metrics if schema.task in one.tasks]
+    found = {one.key: _variance(one, whole, parts, fewest) for one in asked}
     return {key: variance for key, variance in found.items() if variance is not None}
 
 
-def _variance(metric: Metric, whole: Window, parts: list[Window]) -> float | None:
+def _variance(metric: Metric, whole: Window, parts: list[Window], fewest: int) -> float | None:
     center = metric.value(whole)
     values = [metric.value(part) for part in parts]
     known = [one for one in values if isinstance(one, Estimate) and one.n >= FEWEST_ROWS]
-    if not isinstance(center, Estimate) or center.value is None or len(known) < 2:
+    if not isinstance(center, Estimate) or center.value is None or not known:
         return None
     value = np.array([one.value for one in known], np.float64)
     error = np.array([one.standard_error for one in known])
     told = np.isfinite(error)
-    if np.count_nonzero(told) < 2:
+    if np.count_nonzero(told) < fewest:
         return None
     beyond = np.square(value[told] - center.value) - np.square(error[told])
     return max(0.0, float(beyond.mean())) * unsure(int(told.sum()))

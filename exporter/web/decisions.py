@@ -27,6 +27,8 @@ def _limit(decision: Decision) -> dict[str, Any]:
         "limit": decision.limit,
         "limit_from": decision.source,
         "reference": decision.reference,
+        "reference_bound": decision.accountable,
+        "tolerated": decision.tolerated,
         "value": decision.value,
         "events": decision.n,
         "tail_probability": decision.tail,

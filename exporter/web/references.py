@@ -133,7 +133,7 @@ def router(service: Service) -> APIRouter:
         """Forget a reference that was sent; one that is configured serves again."""
         check_restored(service)
         if not service.references.delete(model, version):
-            raise _unknown(model, version)
+            raise _unknown(model, version, "reference that was sent")
         return {"deleted": 1}
 
     return routes
@@ -231,9 +231,9 @@ def _head(model: str, version: str | None) -> dict[str, Any]:
     return {"model": model, "version": version}
 
 
-def _unknown(model: str, version: str | None) -> Refused:
+def _unknown(model: str, version: str | None, lacks: str = "reference") -> Refused:
     what = f"model {model}" if version is None else f"version {version} of model {model}"
-    return Refused(404, f"{what} has no reference")
+    return Refused(404, f"{what} has no {lacks}")
 
 
 def _too_large() -> Refused:

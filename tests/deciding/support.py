@@ -30,7 +30,7 @@ def traffic(which, stream="carloan", change=None):
     if change is not None:
         change(read)
     codes = reference(stream).schema.codes
-    predicted = np.array([codes[str(int(one))] for one in read["p_a"] >= 0.5])
+    predicted = np.array([codes[str(int(one))] for one in read["pred_a"]])
     label = np.array([codes[str(int(one))] for one in read["y_true"]])
     size = len(label)
     predictions = Predictions(

@@ -9,7 +9,6 @@ from scipy import stats
 from exporter.config import Limit, WindowSpec
 from exporter.config.settings import DriftSettings, LabelSettings
 from exporter.drift.tolerance import caveat, tolerance
-from exporter.limits import derived_limit
 from exporter.reference.reference import WEEK, Variability
 from exporter.registry import METRICS
 from tests.deciding.support import MODEL, decided, reference, rows_of, traffic
@@ -48,10 +47,19 @@ def test_derived_limits_are_1e_4_bounds_of_the_reference():
     assert found["accuracy_ratio"].source == "reference"
 
 
-def test_natural_variability_lowers_a_derived_limit():
-    accuracy = value("accuracy_ratio")
-    plain, moved = (derived_limit(accuracy, "min", c * 0.0001) for c in (0, 28))
-    assert plain - moved == pytest.approx(np.sqrt(28 * 0.0001))
+@pytest.mark.parametrize(("key", "sign"), [("accuracy_ratio", -1), ("brier_score", 1)])
+def test_natural_variability_moves_a_derived_limit(key, sign):
+    about = Variability(10, {}, {key: 1e-4})
+    known = replace(varying(variability={900.0: about}), covers=WEEK)
+    found = decided([traffic(rows_of(3000, 1))], known).limits
+    limits = {one.levels: one for one in found if one.metric == key}
+    assert set(limits) == {("warning",), ("critical",)}
+    start = by_metric(decided([traffic(rows_of(3000, 1))]))[key].limit
+    for level, c in (("warning", 10), ("critical", 28)):
+        one = limits[level,]
+        assert one.limit == pytest.approx(start + sign * np.sqrt(c * 1e-4))
+        assert one.accountable == pytest.approx(start)
+        assert one.tolerated == pytest.approx(np.sqrt(c * 1e-4))
 
 
 def test_configured_limits_take_the_place_of_derived_ones():
@@ -72,6 +80,32 @@ def test_a_drop_is_relative_to_the_reference(key, bound, sign):
     assert found.bound == bound
     assert found.limit == pytest.approx(value(key).value + sign * 0.05)
     assert found.breached is False
+
+
+@pytest.mark.parametrize(
+    ("key", "bound", "stated", "strictest"),
+    [
+        ("roc_auc_ratio", "min", 0.5, "drop"),
+        ("roc_auc_ratio", "min", 0.96, "configured"),
+        ("brier_score", "max", 0.9, "drop"),
+        ("brier_score", "max", 0.06, "configured"),
+    ],
+)
+def test_of_two_limits_to_one_side_the_strictest_counts(key, bound, stated, strictest):
+    both = (Limit(key, bound, stated), Limit(key, "drop", 0.05))
+    for limits in (both, both[::-1]):
+        (found,) = decided([traffic(rows_of(2000, 1))], model=replace(MODEL, limits=limits)).limits
+        assert (found.bound, found.source) == (bound, strictest)
+
+
+def test_a_drop_of_what_should_be_near_zero_is_to_both_sides():
+    model = replace(MODEL, limits=(Limit("estimated_accuracy_gap_ratio", "drop", 0.05),))
+    found = decided([traffic(rows_of(2000, 1))], model=model).limits
+    known = value("estimated_accuracy_gap_ratio").value
+    assert {one.bound: one.limit for one in found} == {
+        "min": pytest.approx(known - 0.05),
+        "max": pytest.approx(known + 0.05),
+    }
 
 
 def test_of_selected_labels_only_precision_is_judged():
@@ -133,6 +167,7 @@ def test_critical_wants_a_week_five_windows_or_a_voucher():
     assert levels(covers=None)[0] == only
     assert levels(covers=None, independent=True)[0] == both
     assert caveat(levels(covers=WEEK)[1]) is None
+    assert "too few events" in caveat(levels(covers=WEEK, windows=4)[1])
 
 
 def test_tolerance_is_the_larger_of_both():

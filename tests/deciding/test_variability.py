@@ -5,6 +5,8 @@ import pytest
 from scipy import stats
 
 from exporter.config import ModelSettings
+from exporter.config.settings import DriftSettings
+from exporter.drift.tolerance import tolerance
 from exporter.ingest.columns import Columns
 from exporter.reference.build import build
 from exporter.reference.cuts import MOST_WINDOWS, cut
@@ -68,6 +70,29 @@ def test_quality_that_moves_has_a_variance():
 def test_few_windows_are_made_up_for():
     for windows in (5, 20, 200):
         assert unsure(windows) == pytest.approx(windows / stats.chi2.ppf(0.05, windows))
+
+
+def test_what_few_windows_tell_is_not_known():
+    """Of two weeks only the first hour has labels, and a feature values for six hours."""
+    ts = times(40_000, 14)
+    about = Columns(
+        range(len(ts)),
+        ["m"] * len(ts),
+        ts=ts,
+        score=np.random.default_rng(4).random(len(ts)),
+        label=[("0", "1")[i % 2] if at < HOUR else None for i, at in enumerate(ts)],
+        features={"always": ts % 7, "early": np.where(ts < 6 * HOUR, ts % 7, np.nan)},
+        predicts=np.ones(len(ts), bool),
+    )
+    known, _ = build(about, ModelSettings(positive_class="1"))
+    for found in known.variability.values():
+        if found.windows >= 5:
+            assert set(found.effects) == {"feature:always", "prediction"}
+            assert found.variances == {}
+    allowed = tolerance(known, HOUR, DriftSettings())
+    assert allowed.effect("feature:always").levels == ("warning", "critical")
+    assert allowed.effect("feature:early").levels == ("warning",)
+    assert allowed.metric_levels("accuracy_ratio") == ("warning",)
 
 
 def test_windows_are_held_against_the_rest():

@@ -7,8 +7,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import distance as spatial
 
+from exporter import registry
 from exporter.bins import SPECIAL
+from exporter.cli.settings import known
 from exporter.comparison import Comparison, Side, groups, merged
+from exporter.config import ConfigError, loads
+from exporter.distances import distance
 from exporter.drift.js import js_distance
 from exporter.drift.ks import between as ks_between
 from exporter.drift.ks import ks_interval, ks_statistic
@@ -189,3 +193,18 @@ def test_no_distance_where_it_has_no_meaning():
     assert wasserstein_between(categories) is None
     assert wasserstein_between(Comparison(numbers, numbers, True, True, edges, 0.0)) is None
     assert wasserstein_between(Comparison(numbers, numbers, True, True, edges, 1.0)) == 0
+
+
+def test_a_distance_is_one_file(monkeypatch):
+    """What is registered can be asked for, and has its families: nothing else names it."""
+    monkeypatch.setattr(registry, "METRICS", dict(registry.METRICS))
+
+    @distance("tv", "total_variation", "Total variation distance", of=("feature", "label"))
+    def between(both):
+        shares = (side.counts / side.counts.sum() for side in (both.reference, both.live))
+        return float(np.abs(np.subtract(*shares)).sum() / 2)
+
+    assert {"model_feature_total_variation", "model_label_total_variation"} <= set(registry.METRICS)
+    assert loads("drift: {distances: [psi, tv]}", **known()).drift.distances == ("psi", "tv")
+    with pytest.raises(ConfigError, match="psi"):
+        loads("drift: {distances: [pso]}", **known())

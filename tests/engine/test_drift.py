@@ -147,6 +147,9 @@ def test_the_numbers_are_in_the_json_view(watched):
     assert missing["affected"] == 0
     assert missing["accountable_share"] == pytest.approx(0.01 + 0.0007, abs=1e-4)
     assert {one["limit_from"] for one in window["decisions"]} == {"reference"}
+    for one in window["decisions"]:
+        sign = {"min": -1, "max": 1}[one["bound"]]
+        assert one["limit"] == one["reference_bound"] + sign * one["tolerated"]
 
 
 def test_without_the_reference_its_decisions_go(watched):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from io import BufferedReader, BytesIO
 from math import isfinite
 
-from exporter.cli.settings import limit_metrics
+from exporter.cli.settings import known
 from exporter.config import ConfigError, JoinSettings, ModelSettings, Settings, WindowSpec, loads
 from exporter.ingest import BodyError
 from exporter.reference import file
@@ -32,7 +32,7 @@ SETTINGS = Settings(windows=(WindowSpec("1h", 3600.0),), join=JoinSettings(max_p
 CLOCK = Clock(lambda: 7200.0, lambda: 1.79e9)
 
 discover()
-LIMIT_METRICS = limit_metrics()
+KNOWN = known()
 Target = Callable[[bytes], None]
 
 
@@ -160,7 +160,7 @@ def config(data: bytes) -> None:
     except UnicodeDecodeError:
         return
     try:
-        loads(text, limit_metrics=LIMIT_METRICS)
+        loads(text, **KNOWN)
     except ConfigError as error:
         _told(error)
 

@@ -234,6 +234,10 @@ def test_the_first_events_become_the_reference():
         assert reference["source"] == "first 200 events"
         assert {n: one["kind"] for n, one in reference["features"].items()} == KINDS
         assert served.version()["windows"]["1h"]["predictions"] == 300
+        shown = served.ask("GET", f"/v1/reference?model={MODEL}")
+        assert (shown[0], shown[1]["reference"]) == (200, reference)
+        status, told = served.ask("DELETE", f"/v1/reference?model={MODEL}")
+        assert (status, "no reference that was sent" in told["error"]) == (404, True)
         # What is sent wins, and the first events serve again when it goes.
         served.put(ndjson(binary(50)))
         assert served.version()["reference"]["rows"] == 50
