@@ -109,12 +109,13 @@ def test_a_life_from_replay_to_the_end(serving: Serving, tmp_path) -> None:
 
 
 def test_a_port_in_use_is_told(serving: Serving) -> None:
-    done = modelmeter("serve", "--web.listen-address", serving.address)
+    done = modelmeter("serve", "--no-persist", "--web.listen-address", serving.address)
     assert done.returncode == 1
     assert "cannot listen on" in done.stderr
 
 
-def test_memory_only_is_said_unless_it_is_meant(serving: Serving) -> None:
-    assert not any("in memory only" in str(line["msg"]) for line in serving.log())
-    done = modelmeter("serve", "--web.listen-address", serving.address)
-    assert "this version keeps its state in memory only" in done.stderr
+def test_where_the_state_is_kept_is_said(serving: Serving, tmp_path) -> None:
+    assert "nothing is kept on disk: a restart begins anew" in [one["msg"] for one in serving.log()]
+    folder = str(tmp_path / "state")
+    done = modelmeter("serve", "--data-dir", folder, "--web.listen-address", serving.address)
+    assert f'msg="state is kept" data_dir={folder} durability=disk' in done.stderr
