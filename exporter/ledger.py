@@ -27,6 +27,7 @@ from exporter.operations import (
     Forget,
     Operation,
     Refer,
+    Sent,
     record_of,
     settings_bytes,
     settings_of,
@@ -125,11 +126,9 @@ class Ledger:
         """Count bodies that were checked; return what became of each. Raises DiskError."""
         with self._turn:
             at = self._moment()
-            operations = [
-                Events(at.now, at.wall, body.media_type, body.content, body.model, body.key)
-                for body in bodies
-            ]
-            self._journal(operations, events=sum(body.raw.size for body in bodies))
+            sent = [Sent(one.media_type, one.content, one.model, one.key) for one in bodies]
+            events = sum(body.raw.size for body in bodies)
+            self._journal([Events(at.now, at.wall, sent)], events)
             with self._monitor.lock:
                 return self._count(bodies, groups, at)
 
@@ -188,8 +187,8 @@ class Ledger:
     def redo(self, one: Operation) -> None:
         """Make a change again that was journalled before; may raise whatever it raised then."""
         if isinstance(one, Events):
-            body = read(one.media_type, one.body, one.model, one.key)
-            self._count([body], checked([body]), Moment(one.now, one.wall))
+            bodies = [read(sent.media_type, sent.body, sent.model, sent.key) for sent in one.bodies]
+            self._count(bodies, checked(bodies), Moment(one.now, one.wall))
         else:
             self._again[type(one)](one)
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import JoinSettings, ModelSettings, ReferenceSettings, WindowSpec
+from exporter.ledger import checked, read
 from exporter.store.folder import Folder, InUse
 from tests.golden import scenario
 from tests.store.support import SETTINGS, START, Run, alive
@@ -366,3 +367,21 @@ def test_without_a_journal_a_kill_loses_totals_and_a_stop_nothing(path):
     with alive(path, now=run.now, journals=False) as third:
         assert third.restored.lost
         assert not any(third.counters().values())
+
+
+def test_bodies_that_were_counted_together_are_counted_together_again(path):
+    """By itself the label would wait; beside the prediction it names a third class."""
+    with alive(path) as run:
+        bodies = [
+            read("application/json", body, None)
+            for body in (
+                b'[{"model": "m", "version": "1"}, {"model": "m", "id": 0, "label": "a"}]',
+                b'[{"model": "m", "version": "1", "score": 0.0, "label": 0}]',
+            )
+        ]
+        outcomes = run.ledger.events(bodies, checked(bodies))
+        assert [len(one.rejected) for one in outcomes] == [2, 0]
+        before, rejected = run.shown(), dict(run.monitor.models.rejected)
+    with alive(path, now=run.now) as again:
+        assert again.shown() == before
+        assert again.monitor.models.rejected == rejected
