@@ -202,22 +202,26 @@ class Ledger:
         }
 
     def begin(self, settings: Settings, references: Mapping[str, Reference]) -> None:
-        """Take settings at a start; if the disk refuses, they go with what follows."""
+        """Go on after a time away, under settings; if the disk refuses, they go with what follows.
+
+        Only now another number of ids may be kept.
+        """
+        configuration = self._configuration(settings, references, start=True)
         try:
-            self.configure(settings, references)
+            self._change(configuration, self._configure)
         except DiskError:
             with self._turn, self._monitor.lock:
-                one = self._configuration(settings, references)(self._moment().now)
+                one = configuration(self._moment().now)
                 self._owed = [one]
                 self._configure(one)
 
     @staticmethod
     def _configuration(
-        settings: Settings, references: Mapping[str, Reference]
+        settings: Settings, references: Mapping[str, Reference], *, start: bool = False
     ) -> Callable[[float], Configure]:
         files = {name: file_of(one) for name, one in references.items()}
         packed = settings_bytes(settings)
-        return lambda now: Configure(now, packed, files)
+        return lambda now: Configure(now, packed, files, start)
 
     @property
     def _journals(self) -> bool:
@@ -269,9 +273,13 @@ class Ledger:
         models.refer(one.now)
 
     def _configure(self, one: Configure) -> None:
-        references = self._monitor.models.references
+        settings, models = settings_of(one.settings), self._monitor.models
+        if one.start:
+            self._monitor.resume(one.now)
+            models.resize(settings.join.max_pending)
+        references = models.references
         references.configured = {name: references.of(file) for name, file in one.references.items()}
-        self._monitor.configure(settings_of(one.settings), one.now)
+        self._monitor.configure(settings, one.now)
 
     def _journal(self, operations: Sequence[Operation], events: int = 0) -> None:
         """Have operations in the journal; raises DiskError where that is asked for."""

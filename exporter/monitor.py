@@ -67,6 +67,13 @@ class Monitor:
                 model.counts.flush(now)
                 model.anomalies.take(model.counts.minutes.take(now))
 
+    def resume(self, now: float) -> None:
+        """Go on after a time away: what nobody saw is not known to have been nothing."""
+        for model in self.models:
+            if model.counts is not None:
+                model.counts.minutes.interrupt(now)
+        self.catch_up(now)
+
     def _expire(self, now: float) -> None:
         self.models.store.table.expire(now)
         for model in self.models:

@@ -63,6 +63,8 @@ class Configure(msgspec.Struct, tag="configure", array_like=True):
     settings: bytes
     references: dict[str, bytes]
     """Files by the name or the glob that is configured."""
+    start: bool = False
+    """Whether a process begins with them, after a time away."""
 
 
 Operation = Events | Forget | Refer | First | Configure

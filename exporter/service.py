@@ -119,9 +119,6 @@ class Service:
         if found.now is not None:
             # Time goes on from where it was: a clock that was set back is no reason to count anew.
             self.clock.forward(found.now)
-        now = self.clock.monotonic()
-        self.monitor.catch_up(now)
-        self.monitor.models.resize(self.settings.join.max_pending)
         self.ledger.begin(self.settings, self._configured)
         if self.disk.journals:
             self.ledger.save()

@@ -31,9 +31,7 @@ class Run:
         self.restored = restore(self.ledger, self.monitor, self.folder)
         if self.restored.now is not None:
             self.now = max(self.now, self.restored.now)
-        self.monitor.catch_up(self.now)
-        self.monitor.models.resize(settings.join.max_pending)
-        self.ledger.configure(settings, {})
+        self.ledger.begin(settings, {})
 
     def send(self, *events, key=None):
         named = [{"model": "m", **event} for event in events]

@@ -385,3 +385,75 @@ def test_bodies_that_were_counted_together_are_counted_together_again(path):
     with alive(path, now=run.now) as again:
         assert again.shown() == before
         assert again.monitor.models.rejected == rejected
+
+
+def test_what_expired_before_a_longer_time_to_live_stays_expired(path):
+    short = replace(SETTINGS, join=JoinSettings(ttl=100.0, max_pending=1000))
+    about = ("model", "m"), ("reason", "ttl"), ("version", "none")
+    with alive(path, short) as run:
+        run.send(*EVENTS)
+        run.now += 97.0
+        run.send({"score": 0.5})
+        run.now += 4.0
+        run.monitor.tick(run.now)
+        assert run.shown()["model_predictions_expired_total", about] == 40
+        run.ledger.configure(replace(SETTINGS, join=JoinSettings(ttl=9999.0)), {})
+    with alive(path, now=run.now) as again:
+        assert again.shown()["model_predictions_expired_total", about] == 40
+
+
+
+
+def test_a_bound_that_is_lower_since_a_start_holds_when_that_life_is_done_again(path):
+    with alive(path) as run:
+        run.send(*EVENTS)
+        run.ledger.save()
+    few = replace(SETTINGS, join=JoinSettings(max_pending=5))
+    with alive(path, few, now=run.now) as second:
+        second.send(*[{"id": f"more {i}", "score": 0.5} for i in range(5)])
+        second.send({"id": 39, "label": 1})
+        before = second.counters()
+    with alive(path, few, now=run.now) as third:
+        for key, value in before.items():
+            assert value <= third.counters()[key] <= value * (1 + 1e-7), key
+
+
+def test_starts_that_no_snapshot_follows_raise_sums_each_time(path):
+    """What a life adds comes on top of what was raised at its start."""
+    with alive(path) as run:
+        for i in range(200):
+            run.send({"id": i, "score": 0.1 + i / 1000, "latency_seconds": 0.1 * i})
+            run.now += 0.01
+    for life in range(4):
+        with alive(path, now=run.now) as run:
+            before = run.counters()
+            for i in range(20):
+                run.send({"id": f"{life} {i}", "score": 1e-7, "latency_seconds": 1e-7 * i})
+                before = {key: max(value, before[key]) for key, value in run.counters().items()}
+        with alive(path, now=run.now) as run:
+            assert all(run.counters()[key] >= value for key, value in before.items())
+            higher = "model_prediction_latency_seconds_sum", (("model", "m"), ("version", "none"))
+            assert run.counters()[higher] > before[higher] * (1 + 5e-10)
+
+
+def test_minutes_away_are_no_minutes_without_requests(path):
+    """A series that knew them would take every restart for a fall in traffic."""
+    with alive(path) as run:
+        for _ in range(180):
+            run.send({"score": 0.5})
+            run.now += 1.0
+            run.monitor.tick(run.now)
+        (model,) = run.monitor.models
+        known = model.anomalies.dump()["request_rate"]["baseline"]["sums"][:, 0].sum()
+        assert known >= 1
+    with alive(path, now=run.now + 600) as again:
+        for _ in range(130):
+            again.send({"score": 0.5})
+            again.now += 1.0
+            again.monitor.tick(again.now)
+        (model,) = again.monitor.models
+        sums = model.anomalies.dump()["request_rate"]["baseline"]["sums"]
+        assert known < sums[:, 0].sum() <= known + 2
+    with alive(path, now=again.now + 600) as third:
+        (model,) = third.monitor.models
+        assert model.anomalies.dump()["request_rate"]["baseline"]["sums"].tolist() == sums.tolist()
