@@ -93,12 +93,17 @@ def build(
         precedence.give_way()
         service.tick()
 
+    def build_first() -> None:
+        # Before the state is back, a collection that is whole may have become a reference already.
+        if not service.restoring:
+            service.references.build_first()
+
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         tasks = [
             asyncio.create_task(_restore(service, saving)),
             asyncio.create_task(_again(TICK_SECONDS, tick, counting)),
-            asyncio.create_task(_again(LOOK_SECONDS, service.references.build_first, building)),
+            asyncio.create_task(_again(LOOK_SECONDS, build_first, building)),
             asyncio.create_task(_again(LOOK_SECONDS, service.ledger.save_if_due, saving)),
         ]
         yield

@@ -96,7 +96,9 @@ def _load(ledger: Ledger, monitor: Monitor, folder: Folder) -> _Start:
             return _Start(number, now, False)
     if numbers:
         log.error("no snapshot can be read: counters begin anew")
-    return _Start(folder.first_segment(), None, bool(numbers))
+    # Where the journal was cut there was a snapshot, set aside by a start that did not get far.
+    first = folder.first_segment()
+    return _Start(first, None, bool(numbers) or first > 1)
 
 
 def _state(ledger: Ledger, monitor: Monitor, state: Iterator[tuple[str, Any]]) -> float:

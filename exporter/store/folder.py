@@ -116,6 +116,8 @@ class Folder:
     def begin(self) -> int:
         """Begin a new segment; return its number. Raises ``OSError``, and the old one goes on."""
         number = self._number + 1
+        # What a failed attempt left, where not even that could be undone.
+        self._journal(number).unlink(missing_ok=True)
         # Each says where the one before ends: were that one cut short later, it would show.
         segment = Segment(self._journal(number), _CHAIN.pack(*self._end), sync=self._sync)
         if self._segment is not None:
@@ -124,11 +126,6 @@ class Folder:
         self._segment, self._number = segment, number
         self._set_mark(self.beyond)
         return number
-
-    def skip(self) -> int:
-        """Return the number of a snapshot that no segment follows."""
-        self._number += 1
-        return self._number
 
     def first_segment(self) -> int:
         """Return the number of the first segment that is there, 1 where there is none."""
@@ -203,7 +200,8 @@ class Folder:
         """Yield a segment's records but the first, which says where the segment before ends."""
         inner = iter(records)
         for chain in inner:
-            if self._end[0] == number - 1 and _CHAIN.unpack(chain) != self._end:
+            # It is longer where this segment was left by an attempt to begin it.
+            if self._end[0] == number - 1 and _CHAIN.unpack(chain) > self._end:
                 raise Damaged(self._journal(number - 1), "was cut short")
             break
         yield from inner

@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -253,3 +254,43 @@ def test_references_are_refused_too_while_nothing_can_be_saved(tmp_path, monkeyp
             assert client.value("model_predictions_total", **ABOUT) == 1
         monkeypatch.undo()
         assert client.request("DELETE", "/v1/models/m").status == 200
+
+
+@pytest.mark.parametrize("policy", ["refuse", "continue"])
+def test_what_can_neither_be_journalled_nor_noted_is_refused(tmp_path, monkeypatch, policy):
+    """After a crash counters would be slightly lower, and nobody would know."""
+    with alive(tmp_path, on_error=policy) as run:
+        run.send(EVENT)
+
+        def broken(*_):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        monkeypatch.setattr(os, "pwrite", broken)
+        with pytest.raises(DiskError, match="Read-only"):
+            run.send(EVENT)
+        monkeypatch.undo()
+        run.send(EVENT)
+        before = run.counters()
+    with alive(tmp_path) as again:
+        assert not again.restored.lost
+        assert again.counters() == pytest.approx(before, rel=1e-7)
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_what_a_failed_beginning_left_is_in_nobodys_way(tmp_path, monkeypatch, saved):
+    with alive(tmp_path) as run:
+        run.send(EVENT)
+
+        def broken(*_, **__):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pwrite", broken)
+            patched.setattr(Path, "unlink", broken)
+            assert not run.ledger.save()
+        if saved:
+            assert run.ledger.save()
+        run.send(EVENT)
+    with alive(tmp_path) as again:
+        assert not again.restored.lost
+        assert again.shown()["model_predictions_total", tuple(ABOUT.items())] == 2

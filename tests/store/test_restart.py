@@ -457,3 +457,26 @@ def test_minutes_away_are_no_minutes_without_requests(path):
     with alive(path, now=again.now + 600) as third:
         (model,) = third.monitor.models
         assert model.anomalies.dump()["request_rate"]["baseline"]["sums"].tolist() == sums.tolist()
+
+
+def test_a_loss_is_known_at_the_next_start_too(path):
+    """The process may be killed before it has saved anew."""
+    exposed, now = life(path)
+    for one in files(path, "snapshot"):
+        one.write_bytes(one.read_bytes()[:-5])
+    for _ in range(2):
+        with alive(path, now=now) as again:
+            assert again.restored.lost
+            assert not any(again.counters().values())
+
+
+def test_a_snapshot_of_a_life_without_a_journal_is_followed_by_one(path):
+    run = Run(path, journals=False)
+    run.send(*EVENTS[:10])
+    run.stop()
+    with alive(path, now=run.now) as second:
+        second.send(*EVENTS[10:])
+        before = second.shown()
+    with alive(path, now=run.now) as third:
+        assert not third.restored.lost
+        assert third.shown() == pytest.approx(before, rel=1e-7)

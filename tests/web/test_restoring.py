@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
+from exporter.reference_store import ReferenceStore
 from exporter.service import Service
-from tests.web.support import running
+from tests.web.support import running, until
 
 CLOSED = [
     ("GET", "/metrics"),
@@ -64,3 +65,33 @@ def test_a_stop_while_it_restores_leaves_everything_as_it_was(tmp_path, monkeypa
     with pytest.raises(AssertionError, match="the restore"), running(folder=tmp_path, seconds=1):
         pass
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*-*")} == before
+
+
+def test_no_reference_is_built_of_first_events_that_may_be_one_already(tmp_path, monkeypatch):
+    """It would be journalled in the midst of what is done again."""
+    ticks, built = [], []
+    begun, go = threading.Event(), threading.Event()
+    restore, tick = Service.restore, Service.tick
+
+    def slow(service):
+        begun.set()
+        assert go.wait(30)
+        restore(service)
+
+    def ticked(service):
+        ticks.append(service.restoring)
+        tick(service)
+
+    def look(client):
+        assert begun.wait(30)
+        until(lambda: len(ticks) > 5, "ticks")
+        go.set()
+
+    monkeypatch.setattr("exporter.app.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(Service, "restore", slow)
+    monkeypatch.setattr(Service, "tick", ticked)
+    monkeypatch.setattr(ReferenceStore, "build_first", lambda self: built.append(len(ticks)))
+    with running(folder=tmp_path, meanwhile=look):
+        until(lambda: built, "a look at first events")
+    assert ticks[5]
+    assert min(built) > 5
