@@ -51,6 +51,8 @@ SNAPSHOT_SECONDS: Final = 300.0
 """A snapshot is due so long after the last, if there was anything new."""
 SNAPSHOT_SHARE: Final = 4
 """It is due too when the journal since the last takes this part of what it may."""
+RETRY_SECONDS: Final = 5.0
+"""When nothing is taken, or nothing is safe, before a snapshot is saved, it is tried so often."""
 ROUNDING: Final = 1e-9
 """How far sums of real numbers may differ when they are added in another order, generously."""
 
@@ -327,7 +329,9 @@ class Ledger:
         elapsed = self._moment().now - self._saved_at
         size = disk.folder.segment_bytes
         late = elapsed >= SNAPSHOT_SECONDS and size > 0
-        if late or size >= disk.most // SNAPSHOT_SHARE or (disk.folder.beyond and not self.failing):
+        needed = disk.folder.journal_bytes > disk.most or (disk.folder.beyond and not self.failing)
+        again = needed and elapsed >= RETRY_SECONDS
+        if late or again or size >= disk.most // SNAPSHOT_SHARE:
             self.save()
 
     def save(self) -> bool:

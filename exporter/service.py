@@ -150,6 +150,9 @@ class Service:
             self.monitor.tick(self.clock.monotonic())
             self.ledger.save()
         if self.disk is not None:
+            # Where that cannot be noted, counters begin anew after a loss of power.
+            with contextlib.suppress(OSError):
+                self.disk.folder.at_rest()
             self.disk.folder.close()
 
     def reload(self) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from exporter.store.mark import Mark, MarkFile
+from exporter.store.mark import Mark, MarkFile, this_boot
 from exporter.store.records import HEAD, Records, framed
 from exporter.store.segment import Segment, sync_folder
 
@@ -57,6 +57,11 @@ class Folder:
         self._lock = _locked(path)
         self._mark_file = MarkFile(path)
         self._mark = self._mark_file.read()
+        boot = this_boot()
+        self._boot = 0 if sync else boot
+        if self._mark is not None and self._mark.boot not in (0, boot):
+            # What the system had not written by then is lost, and the mark may be as old.
+            self._mark = self._mark._replace(beyond=True)
         self._segment: Segment | None = None
         self._end = 0, 0
         """The last segment that was written or read, and its bytes."""
@@ -155,13 +160,12 @@ class Folder:
         path = self._snapshot(number)
         new = path.with_suffix(".new")
         try:
-            _write(new, parts, sync=self._sync)
+            _write(new, parts)
             new.rename(path)
         except OSError:
             new.unlink(missing_ok=True)
             raise
-        if self._sync:
-            sync_folder(self.path)
+        sync_folder(self.path)
         self.snapshot_time = path.stat().st_mtime
         self._drop_before(([number, *self.snapshots()[1:]])[:SNAPSHOTS][-1])
 
@@ -169,6 +173,13 @@ class Folder:
         """Note that everything that was counted stands here again; raises ``OSError``."""
         if self.beyond:
             self._set_mark(False)
+
+    def at_rest(self) -> None:
+        """Note that all is on disk, if the last snapshot was saved; raises ``OSError``."""
+        if self._boot and self._segment is not None and self._number in self._numbers("snapshot"):
+            self._segment.sync()
+            self._boot = 0
+            self._set_mark(self.beyond)
 
     def set_aside(self, path: Path) -> None:
         """Move a damaged file away, where a person may look at it; it is never deleted."""
@@ -223,11 +234,11 @@ class Folder:
 
     def _set_mark(self, beyond: bool) -> None:
         if self._segment is None:
-            mark = Mark(0, 0, beyond)
+            mark = Mark(0, 0, beyond, self._boot)
         else:
-            mark = Mark(self._number, self._segment.end, beyond)
+            mark = Mark(self._number, self._segment.end, beyond, self._boot)
             self._end = self._number, self._segment.end
-        self._mark_file.write(mark)
+        self._mark_file.write(mark, sync=mark.boot != (self._mark.boot if self._mark else 0))
         self._mark = mark
 
     def _drop_before(self, oldest: int) -> None:
@@ -266,7 +277,7 @@ def _locked(path: Path) -> int:
     return descriptor
 
 
-def _write(path: Path, parts: Iterable[bytes], *, sync: bool) -> None:
+def _write(path: Path, parts: Iterable[bytes]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(HEAD)
@@ -274,5 +285,4 @@ def _write(path: Path, parts: Iterable[bytes], *, sync: bool) -> None:
             file.write(framed(part))
         file.write(framed(_LAST))
         file.flush()
-        if sync:
-            os.fsync(descriptor)
+        os.fsync(descriptor)

@@ -34,6 +34,10 @@ class Segment:
         """Append records, all or none; raises ``OSError``, and none of them is there then."""
         self._add(b"".join(map(framed, records)))
 
+    def sync(self) -> None:
+        """Have all of it on disk; raises ``OSError``."""
+        os.fdatasync(self._descriptor)
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._descriptor)

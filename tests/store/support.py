@@ -53,6 +53,7 @@ class Run:
     def stop(self):
         """End in order."""
         self.ledger.save()
+        self.folder.at_rest()
         self.folder.close()
 
 

@@ -480,3 +480,21 @@ def test_a_snapshot_of_a_life_without_a_journal_is_followed_by_one(path):
     with alive(path, now=run.now) as third:
         assert not third.restored.lost
         assert third.shown() == pytest.approx(before, rel=1e-7)
+
+
+def test_where_the_disk_is_not_waited_for_a_loss_of_power_is_a_loss(path, monkeypatch):
+    """All that is there may be whole, and yet older than what was exposed."""
+    with alive(path) as run:
+        run.send(*EVENTS)
+    monkeypatch.setattr("exporter.store.folder.this_boot", lambda: 7)
+    run = Run(path, now=run.now)
+    assert run.restored.lost
+    assert not any(run.counters().values())
+    run.ledger.save()
+    run.send({"id": "more", "score": 0.5})
+    before = run.shown()
+    run.stop()
+    monkeypatch.setattr("exporter.store.folder.this_boot", lambda: 8)
+    with alive(path, now=run.now) as third:
+        assert not third.restored.lost
+        assert third.shown() == before
