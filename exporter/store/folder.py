@@ -121,6 +121,8 @@ class Folder:
     def begin(self) -> int:
         """Begin a new segment; return its number. Raises ``OSError``, and the old one goes on."""
         number = self._number + 1
+        if self._segment is not None:
+            self._segment.clean()
         # What a failed attempt left, where not even that could be undone.
         self._journal(number).unlink(missing_ok=True)
         # Each says where the one before ends: were that one cut short later, it would show.

@@ -34,6 +34,11 @@ class Segment:
         """Append records, all or none; raises ``OSError``, and none of them is there then."""
         self._add(b"".join(map(framed, records)))
 
+    def clean(self) -> None:
+        """Have nothing in it that was refused; raises ``OSError``."""
+        if self._torn:
+            self._cut()
+
     def sync(self) -> None:
         """Have all of it on disk; raises ``OSError``."""
         os.fdatasync(self._descriptor)
@@ -43,8 +48,7 @@ class Segment:
         os.close(self._descriptor)
 
     def _add(self, data: bytes) -> None:
-        if self._torn:
-            self._cut()
+        self.clean()
         try:
             self._write(data)
             if self._sync:

@@ -297,3 +297,36 @@ def test_what_a_failed_beginning_left_is_in_nobodys_way(tmp_path, monkeypatch, s
     with alive(tmp_path) as again:
         assert not again.restored.lost
         assert again.shown()["model_predictions_total", tuple(ABOUT.items())] == 2
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync"])
+def test_what_was_refused_does_not_stay_behind_in_an_older_segment(tmp_path, monkeypatch, call):
+    with alive(tmp_path) as run:
+        run.folder._sync = True
+        assert run.ledger.save()
+        run.send({**EVENT, "id": 2})
+        real = getattr(os, call)
+
+        def broken(descriptor, *arguments):
+            if call == "pwrite":
+                real(descriptor, arguments[0][:30], *arguments[1:])
+            raise OSError(errno.EIO, "Input/output error")
+
+        def uncut(*_):
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, broken)
+            patched.setattr(os, "ftruncate", uncut)
+            with pytest.raises(DiskError):
+                run.send({**EVENT, "id": 3})
+            patched.setattr(os, call, real)
+            assert not run.ledger.save()
+        assert run.ledger.save()
+        run.send({**EVENT, "id": 4})
+        before = run.counters()
+    newest = max(tmp_path.glob("snapshot-*"))
+    newest.write_bytes(newest.read_bytes()[:-3])
+    with alive(tmp_path) as again:
+        assert not again.restored.lost
+        assert again.counters() == pytest.approx(before, rel=1e-7)
