@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import time
@@ -112,9 +113,14 @@ def build(
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         service.references.builder.end()
-        for executor in (building, reading, counting, scraping, saving):
-            executor.shutdown()
-        service.close()
+
+        def end() -> None:
+            for executor in (building, reading, counting, scraping, saving):
+                executor.shutdown()
+            service.close()
+
+        # Not on the event loop: a second signal must be heard meanwhile.
+        await asyncio.to_thread(end)
 
     app = _Application(
         EventsRoute(service, counting, reading, body_seconds, slow_seconds, precedence),
@@ -234,7 +240,9 @@ class _Server(Server):
 
     def _stop(self) -> None:
         if self._service.stopping:
-            self.force_exit = True
+            log.info("stopped at once, by a second signal")
+            # Not by returning: what is being restored or saved would be waited for.
+            os._exit(1)
         log.info("stopping")
         self._service.stopping = True
         self._service.references.builder.end()

@@ -1,5 +1,8 @@
 """Until the state is back nothing is shown, nothing is taken, and health says that it is alive."""
 
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -95,3 +98,33 @@ def test_no_reference_is_built_of_first_events_that_may_be_one_already(tmp_path,
         until(lambda: built, "a look at first events")
     assert ticks[5]
     assert min(built) > 5
+
+
+@pytest.mark.parametrize("method", ["restore", "close"])
+def test_a_second_signal_ends_at_once_whatever_is_being_done(tmp_path, method):
+    code = f"""
+import sys, time
+from exporter import service
+
+def slow(self):
+    print("begun", flush=True)
+    time.sleep(60)
+service.Service.{method} = slow
+from exporter.__main__ import main
+sys.exit(main(["serve", "--web.listen-address=127.0.0.1:0", "--data-dir={tmp_path}"]))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        lines = iter(process.stdout.readline, "")
+        first = "begun" if method == "restore" else "state restored"
+        assert any(first in line for line in lines)
+        process.send_signal(signal.SIGTERM)
+        assert any(("begun" if method == "close" else "stopping") in line for line in lines)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 1
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
