@@ -157,12 +157,18 @@ class Ledger:
 
     def forget_idle(self) -> None:
         """Forget the models that were silent for long. Raises DiskError."""
-        with self._monitor.lock:
-            idle = [
-                (one.name, one.version) for one in self._monitor.models.idle(self._moment().now)
-            ]
-        for name, version in idle:
-            self.forget(name, version)
+        # All in one turn: an event that came between would be forgotten with its model.
+        with self._turn:
+            now = self._moment().now
+            with self._monitor.lock:
+                gone = [
+                    Forget(now, one.name, one.version) for one in self._monitor.models.idle(now)
+                ]
+            if gone:
+                self._journal(gone)
+            with self._monitor.lock:
+                for one in gone:
+                    self._forget(one)
 
     def refer(
         self,

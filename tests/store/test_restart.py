@@ -1,6 +1,7 @@
 """Restarts: nothing acknowledged is lost, nothing counts twice, and no counter falls a little."""
 
 import shutil
+import threading
 from dataclasses import replace
 
 import pytest
@@ -402,8 +403,6 @@ def test_what_expired_before_a_longer_time_to_live_stays_expired(path):
         assert again.shown()["model_predictions_expired_total", about] == 40
 
 
-
-
 def test_a_bound_that_is_lower_since_a_start_holds_when_that_life_is_done_again(path):
     with alive(path) as run:
         run.send(*EVENTS)
@@ -461,7 +460,7 @@ def test_minutes_away_are_no_minutes_without_requests(path):
 
 def test_a_loss_is_known_at_the_next_start_too(path):
     """The process may be killed before it has saved anew."""
-    exposed, now = life(path)
+    _, now = life(path)
     for one in files(path, "snapshot"):
         one.write_bytes(one.read_bytes()[:-5])
     for _ in range(2):
@@ -498,3 +497,30 @@ def test_where_the_disk_is_not_waited_for_a_loss_of_power_is_a_loss(path, monkey
     with alive(path, now=run.now) as third:
         assert not third.restored.lost
         assert third.shown() == before
+
+
+def test_a_model_that_was_idle_is_not_forgotten_with_the_event_that_ends_it(path):
+    """The event waits for the disk while somebody looks for idle models."""
+    with alive(path) as run:
+        run.send({"score": 0.5})
+        run.now += SETTINGS.model_ttl + 1
+        looking, append = [], run.folder.append
+
+        def slow(records):
+            run.folder.append = append
+            thread = threading.Thread(target=run.ledger.forget_idle)
+            thread.start()
+            thread.join(0.2)
+            looking.append(thread)
+            append(records)
+
+        run.folder.append = slow
+        run.send({"score": 0.5})
+        looking[0].join(30)
+        (model,) = run.monitor.models
+        assert model.counts.life(run.now)["predictions"][0] == 2
+        run.now += SETTINGS.model_ttl + 1
+        run.ledger.forget_idle()
+        assert not len(run.monitor.models)
+    with alive(path, now=run.now) as again:
+        assert not len(again.monitor.models)
