@@ -167,6 +167,7 @@ class Ledger:
             if gone:
                 self._journal(gone)
             with self._monitor.lock:
+                self._monitor.expire(now)
                 for one in gone:
                     self._forget(one)
 
@@ -247,6 +248,8 @@ class Ledger:
             one = operation(self._moment().now)
             self._journal([one])
             with self._monitor.lock:
+                # As when it is done again: what is too old must not leave with another version.
+                self._monitor.expire(one.now)
                 return apply(one)
 
     def _count(

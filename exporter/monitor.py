@@ -47,7 +47,7 @@ class Monitor:
         Takes the lock itself, and for one model at a time, so that events are not held up for long.
         """
         with self.lock:
-            self._expire(now)
+            self.expire(now)
         deciding = now - self._decided >= self.settings.decision_interval
         for model in self.models:
             with self.lock:
@@ -61,7 +61,7 @@ class Monitor:
 
     def catch_up(self, now: float) -> None:
         """Do at once what ticks would have done until ``now``, but for decisions."""
-        self._expire(now)
+        self.expire(now)
         for model in self.models:
             if model.counts is not None:
                 model.counts.flush(now)
@@ -74,7 +74,8 @@ class Monitor:
                 model.counts.minutes.interrupt(now)
         self.catch_up(now)
 
-    def _expire(self, now: float) -> None:
+    def expire(self, now: float) -> None:
+        """Let the ids go that are too old at ``now``."""
         self.models.store.table.expire(now)
         for model in self.models:
             # Told now, not when somebody looks: what was lost with which version must not depend

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.config import JoinSettings, ModelSettings, ReferenceSettings, WindowSpec
 from exporter.ledger import checked, read
+from exporter.rows import Predictions, concat
 from exporter.store.folder import Folder, InUse
 from tests.golden import scenario
 from tests.store.support import SETTINGS, START, Run, alive
@@ -524,3 +525,26 @@ def test_a_model_that_was_idle_is_not_forgotten_with_the_event_that_ends_it(path
         assert not len(run.monitor.models)
     with alive(path, now=run.now) as again:
         assert not len(again.monitor.models)
+
+
+def test_what_expires_with_a_change_expires_with_it_again(path):
+    """A label without a version is told at the version that was the latest then."""
+    with alive(path) as run:
+        for version in "12":
+            run.send({"version": version, "id": version, "score": 0.5})
+        run.send({"id": "early", "label": 1})
+        run.now += 50.0
+        run.ledger.configure(replace(SETTINGS, join=JoinSettings(ttl=30.0)), {})
+        run.ledger.forget("m", "2")
+        run.monitor.tick(run.now)
+        before = run.counters()
+    with alive(path, run.monitor.settings, now=run.now) as again:
+        found = again.counters()
+        assert {key: value for key, value in before.items() if found[key] < value} == {}
+
+
+def test_rows_without_features_stay_so_whatever_they_are_put_together_with():
+    """When rows are folded must not matter: it differs when they are counted again."""
+    rows = [Predictions(1), Predictions(1, features={"x": [1.0]})]
+    more = Predictions(1, features={"x": [1.0], "z": [2.0]})
+    assert concat([concat(rows), more]).features == concat([*rows, more]).features
