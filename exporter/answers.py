@@ -31,7 +31,8 @@ class Answers:
         self._drop(key)
         self._kept[key] = answer
         self._bytes += _size(key, answer)
-        for other, known in list(self._kept.items()):
+        while self._kept:
+            other, known = next(iter(self._kept.items()))
             if answer.at - known.at < KEEP_SECONDS and self._bytes <= MAX_BYTES:
                 return
             self._drop(other)

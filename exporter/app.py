@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import time
@@ -110,12 +111,17 @@ def build(
         precedence.give_way()
         service.tick()
 
+    def build_first() -> None:
+        # Before the state is back, a collection that is whole may have become a reference already.
+        if not service.restoring:
+            service.references.build_first()
+
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         tasks = [
             asyncio.create_task(_restore(service, saving)),
             asyncio.create_task(_again(TICK_SECONDS, tick, counting)),
-            asyncio.create_task(_again(LOOK_SECONDS, service.references.build_first, building)),
+            asyncio.create_task(_again(LOOK_SECONDS, build_first, building)),
             asyncio.create_task(_again(LOOK_SECONDS, service.ledger.save_if_due, saving)),
         ]
         yield
@@ -124,10 +130,15 @@ def build(
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         service.references.builder.end()
-        for executor in (building, reading, counting, scraping, saving):
-            executor.shutdown()
-        guard.close()
-        service.close()
+
+        def end() -> None:
+            for executor in (building, reading, counting, scraping, saving):
+                executor.shutdown()
+            guard.close()
+            service.close()
+
+        # Not on the event loop: a second signal must be heard meanwhile.
+        await asyncio.to_thread(end)
 
     app = _Application(
         EventsRoute(service, counting, reading, body_seconds, slow_seconds, precedence),
@@ -251,7 +262,9 @@ class _Server(Server):
 
     def _stop(self) -> None:
         if self._service.stopping:
-            self.force_exit = True
+            log.info("stopped at once, by a second signal")
+            # Not by returning: what is being restored or saved would be waited for.
+            os._exit(1)
         log.info("stopping")
         self._service.stopping = True
         self._service.references.builder.end()

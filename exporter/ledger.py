@@ -6,6 +6,7 @@ is loaded and the journal behind it is done again, at the times it was done firs
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +28,7 @@ from exporter.operations import (
     Forget,
     Operation,
     Refer,
+    Sent,
     record_of,
     settings_bytes,
     settings_of,
@@ -49,6 +51,8 @@ SNAPSHOT_SECONDS: Final = 300.0
 """A snapshot is due so long after the last, if there was anything new."""
 SNAPSHOT_SHARE: Final = 4
 """It is due too when the journal since the last takes this part of what it may."""
+RETRY_SECONDS: Final = 5.0
+"""When nothing is taken, or nothing is safe, before a snapshot is saved, it is tried so often."""
 ROUNDING: Final = 1e-9
 """How far sums of real numbers may differ when they are added in another order, generously."""
 
@@ -125,11 +129,9 @@ class Ledger:
         """Count bodies that were checked; return what became of each. Raises DiskError."""
         with self._turn:
             at = self._moment()
-            operations = [
-                Events(at.now, at.wall, body.media_type, body.content, body.model, body.key)
-                for body in bodies
-            ]
-            self._journal(operations, events=sum(body.raw.size for body in bodies))
+            sent = [Sent(one.media_type, one.content, one.model, one.key) for one in bodies]
+            events = sum(body.raw.size for body in bodies)
+            self._journal([Events(at.now, at.wall, sent)], events)
             with self._monitor.lock:
                 return self._count(bodies, groups, at)
 
@@ -155,12 +157,19 @@ class Ledger:
 
     def forget_idle(self) -> None:
         """Forget the models that were silent for long. Raises DiskError."""
-        with self._monitor.lock:
-            idle = [
-                (one.name, one.version) for one in self._monitor.models.idle(self._moment().now)
-            ]
-        for name, version in idle:
-            self.forget(name, version)
+        # All in one turn: an event that came between would be forgotten with its model.
+        with self._turn:
+            now = self._moment().now
+            with self._monitor.lock:
+                gone = [
+                    Forget(now, one.name, one.version) for one in self._monitor.models.idle(now)
+                ]
+            if gone:
+                self._journal(gone)
+            with self._monitor.lock:
+                self._monitor.expire(now)
+                for one in gone:
+                    self._forget(one)
 
     def refer(
         self,
@@ -188,8 +197,8 @@ class Ledger:
     def redo(self, one: Operation) -> None:
         """Make a change again that was journalled before; may raise whatever it raised then."""
         if isinstance(one, Events):
-            body = read(one.media_type, one.body, one.model, one.key)
-            self._count([body], checked([body]), Moment(one.now, one.wall))
+            bodies = [read(sent.media_type, sent.body, sent.model, sent.key) for sent in one.bodies]
+            self._count(bodies, checked(bodies), Moment(one.now, one.wall))
         else:
             self._again[type(one)](one)
 
@@ -203,22 +212,23 @@ class Ledger:
         }
 
     def begin(self, settings: Settings, references: Mapping[str, Reference]) -> None:
-        """Take settings at a start; if the disk refuses, they go with what follows."""
+        """Go on after a time away, under settings; if the disk refuses, they go with what follows."""
+        configuration = self._configuration(settings, references, start=True)
         try:
-            self.configure(settings, references)
+            self._change(configuration, self._configure)
         except DiskError:
             with self._turn, self._monitor.lock:
-                one = self._configuration(settings, references)(self._moment().now)
+                one = configuration(self._moment().now)
                 self._owed = [one]
                 self._configure(one)
 
     @staticmethod
     def _configuration(
-        settings: Settings, references: Mapping[str, Reference]
+        settings: Settings, references: Mapping[str, Reference], *, start: bool = False
     ) -> Callable[[float], Configure]:
         files = {name: file_of(one) for name, one in references.items()}
         packed = settings_bytes(settings)
-        return lambda now: Configure(now, packed, files)
+        return lambda now: Configure(now, packed, files, start)
 
     @property
     def _journals(self) -> bool:
@@ -235,6 +245,8 @@ class Ledger:
             one = operation(self._moment().now)
             self._journal([one])
             with self._monitor.lock:
+                # As when it is done again: what is too old must not leave with another version.
+                self._monitor.expire(one.now)
                 return apply(one)
 
     def _count(
@@ -270,6 +282,8 @@ class Ledger:
         models.refer(one.now)
 
     def _configure(self, one: Configure) -> None:
+        if one.start:
+            self._monitor.resume(one.now)
         references = self._monitor.models.references
         references.configured = {name: references.of(file) for name, file in one.references.items()}
         self._monitor.configure(settings_of(one.settings), one.now)
@@ -286,14 +300,22 @@ class Ledger:
             self._owed = []
         except OSError as error:
             self._disk_failed(error)
-            if disk.on_error == "refuse":
-                raise DiskError(error.strerror or str(error)) from None
-            disk.folder.go_beyond()
+            self._go_beyond(disk, error)
             self.unjournalled += events
             return
         if self.failing:
             self.failing = False
             log.warning("the data folder can be written again")
+
+    @staticmethod
+    def _go_beyond(disk: Disk, error: OSError) -> None:
+        """Allow what could not be journalled, if that is asked for; else raises DiskError."""
+        if disk.on_error == "continue":
+            # Counters would be slightly lower after a crash that nobody knows of.
+            with contextlib.suppress(OSError):
+                disk.folder.go_beyond()
+                return
+        raise DiskError(error.strerror or str(error)) from None
 
     def _disk_failed(self, error: OSError) -> None:
         self.errors += 1
@@ -311,7 +333,9 @@ class Ledger:
         elapsed = self._moment().now - self._saved_at
         size = disk.folder.segment_bytes
         late = elapsed >= SNAPSHOT_SECONDS and size > 0
-        if late or size >= disk.most // SNAPSHOT_SHARE or (disk.folder.beyond and not self.failing):
+        needed = disk.folder.journal_bytes > disk.most or (disk.folder.beyond and not self.failing)
+        again = needed and elapsed >= RETRY_SECONDS
+        if late or again or size >= disk.most // SNAPSHOT_SHARE:
             self.save()
 
     def save(self) -> bool:
@@ -324,7 +348,7 @@ class Ledger:
                 with self._turn:
                     with self._monitor.lock:
                         state = list(self._dump(self._moment().now))
-                    number = disk.folder.begin() if disk.journals else disk.folder.skip()
+                    number = disk.folder.begin()
                 disk.folder.save(number, records(state))
                 disk.folder.settled()
             except OSError as error:

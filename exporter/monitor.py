@@ -47,7 +47,7 @@ class Monitor:
         Takes the lock itself, and for one model at a time, so that events are not held up for long.
         """
         with self.lock:
-            self._expire(now)
+            self.expire(now)
         deciding = now - self._decided >= self.settings.decision_interval
         for model in self.models:
             with self.lock:
@@ -61,13 +61,21 @@ class Monitor:
 
     def catch_up(self, now: float) -> None:
         """Do at once what ticks would have done until ``now``, but for decisions."""
-        self._expire(now)
+        self.expire(now)
         for model in self.models:
             if model.counts is not None:
                 model.counts.flush(now)
                 model.anomalies.take(model.counts.minutes.take(now))
 
-    def _expire(self, now: float) -> None:
+    def resume(self, now: float) -> None:
+        """Go on after a time away: what nobody saw is not known to have been nothing."""
+        for model in self.models:
+            if model.counts is not None:
+                model.counts.minutes.interrupt(now)
+        self.catch_up(now)
+
+    def expire(self, now: float) -> None:
+        """Let the ids go that are too old at ``now``."""
         self.models.store.table.expire(now)
         for model in self.models:
             # Told now, not when somebody looks: what was lost with which version must not depend

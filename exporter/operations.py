@@ -11,17 +11,23 @@ import msgspec
 from exporter.config import Settings
 
 
-class Events(msgspec.Struct, tag="events", array_like=True):
+class Sent(msgspec.Struct, array_like=True):
     """A body of events as it came, decompressed."""
 
-    now: float
-    wall: float
     media_type: str
     body: bytes
     model: str | None
     """The model of events that name none."""
     key: bytes | None
     """The request's ``Idempotency-Key``."""
+
+
+class Events(msgspec.Struct, tag="events", array_like=True):
+    """Bodies of events that were counted together: one by one they may count otherwise."""
+
+    now: float
+    wall: float
+    bodies: list[Sent]
 
 
 class Forget(msgspec.Struct, tag="forget", array_like=True):
@@ -57,6 +63,8 @@ class Configure(msgspec.Struct, tag="configure", array_like=True):
     settings: bytes
     references: dict[str, bytes]
     """Files by the name or the glob that is configured."""
+    start: bool = False
+    """Whether a process begins with them, after a time away."""
 
 
 Operation = Events | Forget | Refer | First | Configure

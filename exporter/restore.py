@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from exporter.ledger import FORMAT, ROUNDING, Ledger
 from exporter.models import Models
 from exporter.monitor import Monitor
-from exporter.operations import operation_of, settings_of
+from exporter.operations import Configure, Events, operation_of, settings_of
 from exporter.store.folder import Damaged, Folder
 from exporter.store.parts import parts
 
@@ -51,8 +51,13 @@ def restore(ledger: Ledger, monitor: Monitor, folder: Folder) -> Restored:
         for record in folder.replay(start.segment):
             try:
                 operation = operation_of(record)
-                now = operation.now
-                if now - caught_up >= CATCH_UP_SECONDS:
+                before, now = now, operation.now
+                if isinstance(operation, Configure) and operation.start:
+                    # As at that start: what was counted since was added to the higher sums.
+                    monitor.catch_up(before or now)
+                    monitor.models.raise_totals(ROUNDING)
+                elif now - caught_up >= CATCH_UP_SECONDS or not isinstance(operation, Events):
+                    # Under other settings, or with a model gone, less would leave for its age.
                     monitor.catch_up(now)
                     caught_up = now
                 ledger.redo(operation)
@@ -91,7 +96,9 @@ def _load(ledger: Ledger, monitor: Monitor, folder: Folder) -> _Start:
             return _Start(number, now, False)
     if numbers:
         log.error("no snapshot can be read: counters begin anew")
-    return _Start(folder.first_segment(), None, bool(numbers))
+    # Where the journal was cut there was a snapshot, set aside by a start that did not get far.
+    first = folder.first_segment()
+    return _Start(first, None, bool(numbers) or first > 1)
 
 
 def _state(ledger: Ledger, monitor: Monitor, state: Iterator[tuple[str, Any]]) -> float:

@@ -162,7 +162,11 @@ def _feature(columns: Mapping[str, Any] | None, name: str, size: int) -> Any:
     if columns is None:
         return [ABSENT] * size
     column = columns.get(name)
-    return [None] * size if column is None else column
+    if column is not None:
+        return column
+    # A row without features is without this one too, whatever it was put together with.
+    others = next(iter(columns.values()), [None] * size)
+    return [ABSENT if other is ABSENT else None for other in others]
 
 
 def _joined(parts: Sequence[Any]) -> Any:

@@ -119,8 +119,6 @@ class Service:
         if found.now is not None:
             # Time goes on from where it was: a clock that was set back is no reason to count anew.
             self.clock.forward(found.now)
-        now = self.clock.monotonic()
-        self.monitor.catch_up(now)
         self.ledger.begin(self.settings, self._configured)
         if self.disk.journals:
             self.ledger.save()
@@ -152,6 +150,9 @@ class Service:
             self.monitor.tick(self.clock.monotonic())
             self.ledger.save()
         if self.disk is not None:
+            # Where that cannot be noted, counters begin anew after a loss of power.
+            with contextlib.suppress(OSError):
+                self.disk.folder.at_rest()
             self.disk.folder.close()
 
     def reload(self) -> None:

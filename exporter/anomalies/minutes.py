@@ -61,6 +61,11 @@ class Minutes:
         self._closed.clear()
         return taken
 
+    def interrupt(self, now: float) -> None:
+        """Take it that nobody counted until ``now``: no minute until then was whole."""
+        self._number, self._partial = max(self._number, _number(now)), True
+        self._open[:] = 0.0
+
     def dump(self) -> dict[str, Any]:
         """Return the open minute and those that were not taken, as plain objects and arrays."""
         closed = [(minute.number, minute.values) for minute in self._closed]

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from exporter.store.mark import Mark, MarkFile
+from exporter.store.mark import Mark, MarkFile, this_boot
 from exporter.store.records import HEAD, Records, framed
 from exporter.store.segment import Segment, sync_folder
 
@@ -57,6 +57,11 @@ class Folder:
         self._lock = _locked(path)
         self._mark_file = MarkFile(path)
         self._mark = self._mark_file.read()
+        boot = this_boot()
+        self._boot = 0 if sync else boot
+        if self._mark is not None and self._mark.boot not in (0, boot):
+            # What the system had not written by then is lost, and the mark may be as old.
+            self._mark = self._mark._replace(beyond=True)
         self._segment: Segment | None = None
         self._end = 0, 0
         """The last segment that was written or read, and its bytes."""
@@ -116,6 +121,10 @@ class Folder:
     def begin(self) -> int:
         """Begin a new segment; return its number. Raises ``OSError``, and the old one goes on."""
         number = self._number + 1
+        if self._segment is not None:
+            self._segment.clean()
+        # What a failed attempt left, where not even that could be undone.
+        self._journal(number).unlink(missing_ok=True)
         # Each says where the one before ends: were that one cut short later, it would show.
         segment = Segment(self._journal(number), _CHAIN.pack(*self._end), sync=self._sync)
         if self._segment is not None:
@@ -124,11 +133,6 @@ class Folder:
         self._segment, self._number = segment, number
         self._set_mark(self.beyond)
         return number
-
-    def skip(self) -> int:
-        """Return the number of a snapshot that no segment follows."""
-        self._number += 1
-        return self._number
 
     def first_segment(self) -> int:
         """Return the number of the first segment that is there, 1 where there is none."""
@@ -158,13 +162,12 @@ class Folder:
         path = self._snapshot(number)
         new = path.with_suffix(".new")
         try:
-            _write(new, parts, sync=self._sync)
+            _write(new, parts)
             new.rename(path)
         except OSError:
             new.unlink(missing_ok=True)
             raise
-        if self._sync:
-            sync_folder(self.path)
+        sync_folder(self.path)
         self.snapshot_time = path.stat().st_mtime
         self._drop_before(([number, *self.snapshots()[1:]])[:SNAPSHOTS][-1])
 
@@ -172,6 +175,13 @@ class Folder:
         """Note that everything that was counted stands here again; raises ``OSError``."""
         if self.beyond:
             self._set_mark(False)
+
+    def at_rest(self) -> None:
+        """Note that all is on disk, if the last snapshot was saved; raises ``OSError``."""
+        if self._boot and self._segment is not None and self._number in self._numbers("snapshot"):
+            self._segment.sync()
+            self._boot = 0
+            self._set_mark(self.beyond)
 
     def set_aside(self, path: Path) -> None:
         """Move a damaged file away, where a person may look at it; it is never deleted."""
@@ -203,7 +213,8 @@ class Folder:
         """Yield a segment's records but the first, which says where the segment before ends."""
         inner = iter(records)
         for chain in inner:
-            if self._end[0] == number - 1 and _CHAIN.unpack(chain) != self._end:
+            # It is longer where this segment was left by an attempt to begin it.
+            if self._end[0] == number - 1 and _CHAIN.unpack(chain) > self._end:
                 raise Damaged(self._journal(number - 1), "was cut short")
             break
         yield from inner
@@ -225,11 +236,11 @@ class Folder:
 
     def _set_mark(self, beyond: bool) -> None:
         if self._segment is None:
-            mark = Mark(0, 0, beyond)
+            mark = Mark(0, 0, beyond, self._boot)
         else:
-            mark = Mark(self._number, self._segment.end, beyond)
+            mark = Mark(self._number, self._segment.end, beyond, self._boot)
             self._end = self._number, self._segment.end
-        self._mark_file.write(mark)
+        self._mark_file.write(mark, sync=mark.boot != (self._mark.boot if self._mark else 0))
         self._mark = mark
 
     def _drop_before(self, oldest: int) -> None:
@@ -268,7 +279,7 @@ def _locked(path: Path) -> int:
     return descriptor
 
 
-def _write(path: Path, parts: Iterable[bytes], *, sync: bool) -> None:
+def _write(path: Path, parts: Iterable[bytes]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(HEAD)
@@ -276,5 +287,4 @@ def _write(path: Path, parts: Iterable[bytes], *, sync: bool) -> None:
             file.write(framed(part))
         file.write(framed(_LAST))
         file.flush()
-        if sync:
-            os.fsync(descriptor)
+        os.fsync(descriptor)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 NAME: Final = "mark"
-_BODY: Final = struct.Struct("<QQB")
+_BODY: Final = struct.Struct("<QQBQ")
 _CHECK: Final = struct.Struct("<I")
 
 
@@ -25,6 +25,8 @@ class Mark(NamedTuple):
     """Bytes of that segment."""
     beyond: bool = False
     """Whether events were counted that stand in neither journal nor snapshot."""
+    boot: int = 0
+    """The machine's start in whose memory some of it may stand; 0 where all is on disk."""
 
 
 class MarkFile:
@@ -40,8 +42,8 @@ class MarkFile:
             return None
         if _CHECK.unpack_from(data, _BODY.size)[0] != zlib.crc32(data[: _BODY.size]):
             return None
-        segment, end, beyond = _BODY.unpack_from(data)
-        return Mark(segment, end, bool(beyond))
+        segment, end, beyond, boot = _BODY.unpack_from(data)
+        return Mark(segment, end, bool(beyond), boot)
 
     def write(self, mark: Mark, *, sync: bool = False) -> None:
         """Set the mark; raises ``OSError``."""
@@ -53,3 +55,12 @@ class MarkFile:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._descriptor)
+
+
+def this_boot() -> int:
+    """Return a number for this start of the machine, 0 where the system tells none."""
+    try:
+        told = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    except OSError:
+        return 0
+    return zlib.crc32(told) + 1

@@ -1,9 +1,12 @@
-"""A state's parts as the records of a snapshot; long lists are split: none takes long to pack."""
+"""A state's parts as the records of a snapshot; long columns are split: none takes long to pack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
+
+import numpy as np
 
 from exporter.packing import packed, unpacked
 
@@ -26,17 +29,25 @@ def records(parts: Iterable[tuple[str, Any]]) -> Iterator[bytes]:
 def parts(records: Iterable[bytes]) -> Iterator[tuple[str, Any]]:
     """Yield the parts that records were made of."""
     held: tuple[str, Any] | None = None
+    split: dict[str, list[Any]] = {}
     for record in records:
         name, part = unpacked(record)
         if name is None and held is not None:
-            held[1][part[0]].extend(part[1])
+            split.setdefault(part[0], []).append(part[1])
             continue
         if held is not None:
-            yield held
-        held = name, part
+            yield _whole(*held, split)
+        held, split = (name, part), {}
     if held is not None:
-        yield held
+        yield _whole(*held, split)
+
+
+def _whole(name: str, part: Any, split: dict[str, list[Any]]) -> tuple[str, Any]:
+    for key, pieces in split.items():
+        arrays = isinstance(pieces[0], np.ndarray)
+        part[key] = np.concatenate(pieces) if arrays else list(chain.from_iterable(pieces))
+    return name, part
 
 
 def _is_long(value: Any) -> bool:
-    return isinstance(value, list) and len(value) > CHUNK
+    return isinstance(value, list | np.ndarray) and len(value) > CHUNK

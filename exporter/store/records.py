@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -10,12 +12,15 @@ from typing import Final
 
 HEAD: Final = b"\x89modelmeter-state\r\n\x1a\n\x01\x00\x00\x00"
 """What a file begins with, and the version of its format."""
-LARGEST: Final = 512 * 2**20
+LARGEST: Final = 2**32 - 1
+"""Bytes of a record."""
 _FRAME: Final = struct.Struct("<II")
 
 
 def framed(record: bytes) -> bytes:
-    """Return a record as it stands in a file; it must not be empty."""
+    """Return a record as it stands in a file; it must not be empty. ``OSError`` if too large."""
+    if len(record) > LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     return _FRAME.pack(len(record), zlib.crc32(record)) + record
 
 
@@ -39,7 +44,7 @@ class Records:
             while len(frame := file.read(_FRAME.size)) == _FRAME.size:
                 length, checksum = _FRAME.unpack(frame)
                 # Zeros, as a torn write may leave them, would be an empty record.
-                if not 0 < length <= min(LARGEST, self.size):
+                if not 0 < length <= self.size:
                     return
                 record = file.read(length)
                 if len(record) < length or zlib.crc32(record) != checksum:

@@ -34,13 +34,21 @@ class Segment:
         """Append records, all or none; raises ``OSError``, and none of them is there then."""
         self._add(b"".join(map(framed, records)))
 
+    def clean(self) -> None:
+        """Have nothing in it that was refused; raises ``OSError``."""
+        if self._torn:
+            self._cut()
+
+    def sync(self) -> None:
+        """Have all of it on disk; raises ``OSError``."""
+        os.fdatasync(self._descriptor)
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._descriptor)
 
     def _add(self, data: bytes) -> None:
-        if self._torn:
-            self._cut()
+        self.clean()
         try:
             self._write(data)
             if self._sync:

@@ -31,8 +31,7 @@ class Run:
         self.restored = restore(self.ledger, self.monitor, self.folder)
         if self.restored.now is not None:
             self.now = max(self.now, self.restored.now)
-        self.monitor.catch_up(self.now)
-        self.ledger.configure(settings, {})
+        self.ledger.begin(settings, {})
 
     def send(self, *events, key=None):
         named = [{"model": "m", **event} for event in events]
@@ -54,6 +53,7 @@ class Run:
     def stop(self):
         """End in order."""
         self.ledger.save()
+        self.folder.at_rest()
         self.folder.close()
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -204,7 +205,10 @@ def test_a_journal_that_no_snapshot_cuts_is_bounded(tmp_path, monkeypatch):
             on_and_on()
         assert run.folder.journal_bytes < 25_000
         monkeypatch.undo()
-        run.ledger.save()
+        # By itself, and soon: nothing is taken until then.
+        for _ in range(2):
+            run.now += 6.0
+            run.ledger.save_if_due()
         run.send(EVENT)
 
 
@@ -253,3 +257,76 @@ def test_references_are_refused_too_while_nothing_can_be_saved(tmp_path, monkeyp
             assert client.value("model_predictions_total", **ABOUT) == 1
         monkeypatch.undo()
         assert client.request("DELETE", "/v1/models/m").status == 200
+
+
+@pytest.mark.parametrize("policy", ["refuse", "continue"])
+def test_what_can_neither_be_journalled_nor_noted_is_refused(tmp_path, monkeypatch, policy):
+    """After a crash counters would be slightly lower, and nobody would know."""
+    with alive(tmp_path, on_error=policy) as run:
+        run.send(EVENT)
+
+        def broken(*_):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        monkeypatch.setattr(os, "pwrite", broken)
+        with pytest.raises(DiskError, match="Read-only"):
+            run.send(EVENT)
+        monkeypatch.undo()
+        run.send(EVENT)
+        before = run.counters()
+    with alive(tmp_path) as again:
+        assert not again.restored.lost
+        assert again.counters() == pytest.approx(before, rel=1e-7)
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_what_a_failed_beginning_left_is_in_nobodys_way(tmp_path, monkeypatch, saved):
+    with alive(tmp_path) as run:
+        run.send(EVENT)
+
+        def broken(*_, **__):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pwrite", broken)
+            patched.setattr(Path, "unlink", broken)
+            assert not run.ledger.save()
+        if saved:
+            assert run.ledger.save()
+        run.send(EVENT)
+    with alive(tmp_path) as again:
+        assert not again.restored.lost
+        assert again.shown()["model_predictions_total", tuple(ABOUT.items())] == 2
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync"])
+def test_what_was_refused_does_not_stay_behind_in_an_older_segment(tmp_path, monkeypatch, call):
+    with alive(tmp_path) as run:
+        run.folder._sync = True
+        assert run.ledger.save()
+        run.send({**EVENT, "id": 2})
+        real = getattr(os, call)
+
+        def broken(descriptor, *arguments):
+            if call == "pwrite":
+                real(descriptor, arguments[0][:30], *arguments[1:])
+            raise OSError(errno.EIO, "Input/output error")
+
+        def uncut(*_):
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, broken)
+            patched.setattr(os, "ftruncate", uncut)
+            with pytest.raises(DiskError):
+                run.send({**EVENT, "id": 3})
+            patched.setattr(os, call, real)
+            assert not run.ledger.save()
+        assert run.ledger.save()
+        run.send({**EVENT, "id": 4})
+        before = run.counters()
+    newest = max(tmp_path.glob("snapshot-*"))
+    newest.write_bytes(newest.read_bytes()[:-3])
+    with alive(tmp_path) as again:
+        assert not again.restored.lost
+        assert again.counters() == pytest.approx(before, rel=1e-7)

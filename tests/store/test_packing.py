@@ -61,3 +61,15 @@ def test_long_lists_are_split_and_come_back(named):
         assert all(len(one) <= 3 for record in records for one in lists(unpacked(record)[1]))
     finally:
         parts.CHUNK = before
+
+
+def test_long_arrays_are_split_and_come_back():
+    """A column of a hundred million ids must not be one record."""
+    ids = np.arange(3 * parts.CHUNK + 7)
+    records = list(parts.records([("table", {"ids": ids, "names": ["a"], "few": ids[:5]})]))
+    assert max(map(len, records)) < 9 * parts.CHUNK
+    ((name, part),) = parts.parts(records)
+    assert (name, part["names"]) == ("table", ["a"])
+    assert part["ids"].dtype == ids.dtype
+    assert part["ids"].tolist() == ids.tolist()
+    assert part["few"].tolist() == [*range(5)]

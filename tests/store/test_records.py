@@ -80,8 +80,8 @@ def test_a_segment_is_appended_to_and_never_overwritten(tmp_path):
 def test_the_mark_is_read_back_and_a_damaged_one_is_none(tmp_path):
     mark = MarkFile(tmp_path)
     assert mark.read() is None
-    mark.write(Mark(3, 700, True), sync=True)
-    assert mark.read() == Mark(3, 700, True)
+    mark.write(Mark(3, 700, True, 9), sync=True)
+    assert mark.read() == Mark(3, 700, True, 9)
     mark.close()
     path = tmp_path / "mark"
     for place in range(path.stat().st_size):

@@ -1,6 +1,7 @@
 """Restarts: nothing acknowledged is lost, nothing counts twice, and no counter falls a little."""
 
 import shutil
+import threading
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import JoinSettings, ModelSettings, ReferenceSettings, WindowSpec
+from exporter.ledger import checked, read
+from exporter.rows import Predictions, concat
 from exporter.store.folder import Folder, InUse
 from tests.golden import scenario
 from tests.store.support import SETTINGS, START, Run, alive
@@ -366,3 +369,182 @@ def test_without_a_journal_a_kill_loses_totals_and_a_stop_nothing(path):
     with alive(path, now=run.now, journals=False) as third:
         assert third.restored.lost
         assert not any(third.counters().values())
+
+
+def test_bodies_that_were_counted_together_are_counted_together_again(path):
+    """By itself the label would wait; beside the prediction it names a third class."""
+    with alive(path) as run:
+        bodies = [
+            read("application/json", body, None)
+            for body in (
+                b'[{"model": "m", "version": "1"}, {"model": "m", "id": 0, "label": "a"}]',
+                b'[{"model": "m", "version": "1", "score": 0.0, "label": 0}]',
+            )
+        ]
+        outcomes = run.ledger.events(bodies, checked(bodies))
+        assert [len(one.rejected) for one in outcomes] == [2, 0]
+        before, rejected = run.shown(), dict(run.monitor.models.rejected)
+    with alive(path, now=run.now) as again:
+        assert again.shown() == before
+        assert again.monitor.models.rejected == rejected
+
+
+def test_what_expired_before_a_longer_time_to_live_stays_expired(path):
+    short = replace(SETTINGS, join=JoinSettings(ttl=100.0, max_pending=1000))
+    about = ("model", "m"), ("reason", "ttl"), ("version", "none")
+    with alive(path, short) as run:
+        run.send(*EVENTS)
+        run.now += 97.0
+        run.send({"score": 0.5})
+        run.now += 4.0
+        run.monitor.tick(run.now)
+        assert run.shown()["model_predictions_expired_total", about] == 40
+        run.ledger.configure(replace(SETTINGS, join=JoinSettings(ttl=9999.0)), {})
+    with alive(path, now=run.now) as again:
+        assert again.shown()["model_predictions_expired_total", about] == 40
+
+
+def test_a_bound_that_is_lower_since_a_start_holds_when_that_life_is_done_again(path):
+    with alive(path) as run:
+        run.send(*EVENTS)
+        run.ledger.save()
+    few = replace(SETTINGS, join=JoinSettings(max_pending=5))
+    with alive(path, few, now=run.now) as second:
+        second.send(*[{"id": f"more {i}", "score": 0.5} for i in range(5)])
+        second.send({"id": 39, "label": 1})
+        before = second.counters()
+    with alive(path, few, now=run.now) as third:
+        for key, value in before.items():
+            assert value <= third.counters()[key] <= value * (1 + 1e-7), key
+
+
+def test_starts_that_no_snapshot_follows_raise_sums_each_time(path):
+    """What a life adds comes on top of what was raised at its start."""
+    with alive(path) as run:
+        for i in range(200):
+            run.send({"id": i, "score": 0.1 + i / 1000, "latency_seconds": 0.1 * i})
+            run.now += 0.01
+    for life in range(4):
+        with alive(path, now=run.now) as run:
+            before = run.counters()
+            for i in range(20):
+                run.send({"id": f"{life} {i}", "score": 1e-7, "latency_seconds": 1e-7 * i})
+                before = {key: max(value, before[key]) for key, value in run.counters().items()}
+        with alive(path, now=run.now) as run:
+            assert all(run.counters()[key] >= value for key, value in before.items())
+            higher = "model_prediction_latency_seconds_sum", (("model", "m"), ("version", "none"))
+            assert run.counters()[higher] > before[higher] * (1 + 5e-10)
+
+
+def test_minutes_away_are_no_minutes_without_requests(path):
+    """A series that knew them would take every restart for a fall in traffic."""
+    with alive(path) as run:
+        for _ in range(180):
+            run.send({"score": 0.5})
+            run.now += 1.0
+            run.monitor.tick(run.now)
+        (model,) = run.monitor.models
+        known = model.anomalies.dump()["request_rate"]["baseline"]["sums"][:, 0].sum()
+        assert known >= 1
+    with alive(path, now=run.now + 600) as again:
+        for _ in range(130):
+            again.send({"score": 0.5})
+            again.now += 1.0
+            again.monitor.tick(again.now)
+        (model,) = again.monitor.models
+        sums = model.anomalies.dump()["request_rate"]["baseline"]["sums"]
+        assert known < sums[:, 0].sum() <= known + 2
+    with alive(path, now=again.now + 600) as third:
+        (model,) = third.monitor.models
+        assert model.anomalies.dump()["request_rate"]["baseline"]["sums"].tolist() == sums.tolist()
+
+
+def test_a_loss_is_known_at_the_next_start_too(path):
+    """The process may be killed before it has saved anew."""
+    _, now = life(path)
+    for one in files(path, "snapshot"):
+        one.write_bytes(one.read_bytes()[:-5])
+    for _ in range(2):
+        with alive(path, now=now) as again:
+            assert again.restored.lost
+            assert not any(again.counters().values())
+
+
+def test_a_snapshot_of_a_life_without_a_journal_is_followed_by_one(path):
+    run = Run(path, journals=False)
+    run.send(*EVENTS[:10])
+    run.stop()
+    with alive(path, now=run.now) as second:
+        second.send(*EVENTS[10:])
+        before = second.shown()
+    with alive(path, now=run.now) as third:
+        assert not third.restored.lost
+        assert third.shown() == pytest.approx(before, rel=1e-7)
+
+
+def test_where_the_disk_is_not_waited_for_a_loss_of_power_is_a_loss(path, monkeypatch):
+    """All that is there may be whole, and yet older than what was exposed."""
+    with alive(path) as run:
+        run.send(*EVENTS)
+    monkeypatch.setattr("exporter.store.folder.this_boot", lambda: 7)
+    run = Run(path, now=run.now)
+    assert run.restored.lost
+    assert not any(run.counters().values())
+    run.ledger.save()
+    run.send({"id": "more", "score": 0.5})
+    before = run.shown()
+    run.stop()
+    monkeypatch.setattr("exporter.store.folder.this_boot", lambda: 8)
+    with alive(path, now=run.now) as third:
+        assert not third.restored.lost
+        assert third.shown() == before
+
+
+def test_a_model_that_was_idle_is_not_forgotten_with_the_event_that_ends_it(path):
+    """The event waits for the disk while somebody looks for idle models."""
+    with alive(path) as run:
+        run.send({"score": 0.5})
+        run.now += SETTINGS.model_ttl + 1
+        looking, append = [], run.folder.append
+
+        def slow(records):
+            run.folder.append = append
+            thread = threading.Thread(target=run.ledger.forget_idle)
+            thread.start()
+            thread.join(0.2)
+            looking.append(thread)
+            append(records)
+
+        run.folder.append = slow
+        run.send({"score": 0.5})
+        looking[0].join(30)
+        (model,) = run.monitor.models
+        assert model.counts.life(run.now)["predictions"][0] == 2
+        run.now += SETTINGS.model_ttl + 1
+        run.ledger.forget_idle()
+        assert not len(run.monitor.models)
+    with alive(path, now=run.now) as again:
+        assert not len(again.monitor.models)
+
+
+def test_what_expires_with_a_change_expires_with_it_again(path):
+    """A label without a version is told at the version that was the latest then."""
+    with alive(path) as run:
+        for version in "12":
+            run.send({"version": version, "id": version, "score": 0.5})
+        run.send({"id": "early", "label": 1})
+        run.now += 50.0
+        run.ledger.configure(replace(SETTINGS, join=JoinSettings(ttl=30.0)), {})
+        run.ledger.forget("m", "2")
+        run.monitor.tick(run.now)
+        before = run.counters()
+    with alive(path, run.monitor.settings, now=run.now) as again:
+        found = again.counters()
+        assert {key: value for key, value in before.items() if found[key] < value} == {}
+
+
+def test_rows_without_features_stay_so_whatever_they_are_put_together_with():
+    """When rows are folded must not matter: it differs when they are counted again."""
+    rows = [Predictions(1), Predictions(1, features={"x": [1.0]})]
+    more = Predictions(1, features={"x": [1.0], "z": [2.0]})
+    assert concat([concat(rows), more]).features == concat([*rows, more]).features

@@ -1,11 +1,15 @@
 """Until the state is back nothing is shown, nothing is taken, and health says that it is alive."""
 
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
+from exporter.reference_store import ReferenceStore
 from exporter.service import Service
-from tests.web.support import running
+from tests.web.support import running, until
 
 CLOSED = [
     ("GET", "/metrics"),
@@ -64,3 +68,63 @@ def test_a_stop_while_it_restores_leaves_everything_as_it_was(tmp_path, monkeypa
     with pytest.raises(AssertionError, match="the restore"), running(folder=tmp_path, seconds=1):
         pass
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*-*")} == before
+
+
+def test_no_reference_is_built_of_first_events_that_may_be_one_already(tmp_path, monkeypatch):
+    """It would be journalled in the midst of what is done again."""
+    ticks, built = [], []
+    begun, go = threading.Event(), threading.Event()
+    restore, tick = Service.restore, Service.tick
+
+    def slow(service):
+        begun.set()
+        assert go.wait(30)
+        restore(service)
+
+    def ticked(service):
+        ticks.append(service.restoring)
+        tick(service)
+
+    def look(client):
+        assert begun.wait(30)
+        until(lambda: len(ticks) > 5, "ticks")
+        go.set()
+
+    monkeypatch.setattr("exporter.app.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(Service, "restore", slow)
+    monkeypatch.setattr(Service, "tick", ticked)
+    monkeypatch.setattr(ReferenceStore, "build_first", lambda self: built.append(len(ticks)))
+    with running(folder=tmp_path, meanwhile=look):
+        until(lambda: built, "a look at first events")
+    assert ticks[5]
+    assert min(built) > 5
+
+
+@pytest.mark.parametrize("method", ["restore", "close"])
+def test_a_second_signal_ends_at_once_whatever_is_being_done(tmp_path, method):
+    code = f"""
+import sys, time
+from exporter import service
+
+def slow(self):
+    print("begun", flush=True)
+    time.sleep(60)
+service.Service.{method} = slow
+from exporter.__main__ import main
+sys.exit(main(["serve", "--web.listen-address=127.0.0.1:0", "--data-dir={tmp_path}"]))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        lines = iter(process.stdout.readline, "")
+        first = "begun" if method == "restore" else "state restored"
+        assert any(first in line for line in lines)
+        process.send_signal(signal.SIGTERM)
+        assert any(("begun" if method == "close" else "stopping") in line for line in lines)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 1
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
