@@ -212,7 +212,7 @@ class Ledger:
         }
 
     def begin(self, settings: Settings, references: Mapping[str, Reference]) -> None:
-        """Go on after a time away, under settings; if the disk refuses, they go with what follows."""
+        """Go on after a time away; if the disk refuses the settings, they go with what follows."""
         configuration = self._configuration(settings, references, start=True)
         try:
             self._change(configuration, self._configure)
