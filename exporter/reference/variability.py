@@ -200,8 +200,10 @@ def _variance(metric: Metric, whole: Window, parts: list[Window], fewest: int) -
     told = np.isfinite(error)
     if np.count_nonzero(told) < fewest:
         return None
-    beyond = np.square(value[told] - center.value) - np.square(error[told])
-    return max(0.0, float(beyond.mean())) * unsure(int(told.sum()))
+    # The upper bound is of the whole scatter, chance included: where that is most of it, what lies
+    # beyond may well be estimated as 0, and is not.
+    scatter = float(np.square(value[told] - center.value).mean()) * unsure(int(told.sum()))
+    return max(0.0, scatter - float(np.square(error[told]).mean()))
 
 
 def _rows(labels: Labels, which: Any) -> Labels:

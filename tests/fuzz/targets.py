@@ -15,6 +15,7 @@ from math import isfinite
 from exporter.cli.settings import known
 from exporter.config import ConfigError, JoinSettings, ModelSettings, Settings, WindowSpec, loads
 from exporter.ingest import BodyError
+from exporter.ledger import checked
 from exporter.reference import file
 from exporter.reference.formats import Inflated
 from exporter.reference.job import Job
@@ -45,13 +46,13 @@ def counted(service: Service, media_type: str, body: bytes) -> int:
     """How many events of a body were accepted; every one of them is accounted for."""
     before = service.monitor.models.received
     try:
-        raw = service.read(media_type, body, "m")
+        sent = service.read(media_type, body, "m", None)
     except BodyError as error:
         json.dumps(error.detail)
         assert service.monitor.models.received == before
         return 0
-    size = raw.size
-    (outcome,) = service.count(service.check([raw]))
+    size = sent.raw.size
+    (outcome,) = service.ledger.events([sent], checked([sent]))
     rejected = [one.index for one in outcome.rejected]
     assert outcome.accepted + len(outcome.duplicates) + len(rejected) == size
     assert outcome.accepted >= 0
