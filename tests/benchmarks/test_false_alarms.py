@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.false_alarms import Case, cases, delay, quiet, table, upper_bound
+from benchmarks.false_alarms import (
+    Case,
+    cases,
+    delay,
+    median_delay,
+    months,
+    quiet,
+    table,
+    upper_bound,
+)
 from benchmarks.rules import Episodes, psi
 from benchmarks.streams import NAMES, Stream
 from exporter.drift.effect import Runs
@@ -68,9 +77,28 @@ def test_psi_of_each_run():
 def test_cases_are_even_and_tabled():
     every = cases(8, [5, 50])
     assert len(every) == 16
-    assert {(case.dependent, case.rows) for case in every[:4]} == {
+    # A run that is broken off has as many months of each rate.
+    assert [case.rate for case in every[:4]] == [5, 50, 5, 50]
+    assert {(case.dependent, case.rows) for case in every if case.rate == 5} == {
         (dependent, rows) for dependent in (False, True) for rows in (10_000, 100_000)
     }
     lines = table([(case, Episodes().begun) for case in every])
     assert len(lines) == 2 + 2 * 5
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_run_that_was_broken_off_goes_on(tmp_path):
+    kept = tmp_path / "months"
+    short = [Case(5, False, 10_000, seed, days=1, interval=60) for seed in (1, 2)]
+    first = months(short[:1], 1, kept)
+    both = months(short, 1, kept)
+    assert both[0] == first[0]
+    assert [case for case, _ in both] == short
+    assert len(kept.read_text().splitlines()) == 2
+    assert months(short, 1, kept) == both
+
+
+def test_a_median_of_whole_minutes_lies_within_its_minute():
+    assert median_delay([2, 2, 2]) == pytest.approx(1.5)
+    assert 1.0 < median_delay([1, 1, 2, 2, 2]) < 1.5
+    assert median_delay([5, None, None]) == float("inf")
