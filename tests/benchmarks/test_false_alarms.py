@@ -11,7 +11,6 @@ from benchmarks.false_alarms import (
     Case,
     cases,
     delay,
-    median_delay,
     months,
     quiet,
     table,
@@ -96,9 +95,3 @@ def test_a_run_that_was_broken_off_goes_on(tmp_path):
     assert [case for case, _ in both] == short
     assert len(kept.read_text().splitlines()) == 2
     assert months(short, 1, kept) == both
-
-
-def test_a_median_of_whole_minutes_lies_within_its_minute():
-    assert median_delay([2, 2, 2]) == pytest.approx(1.5)
-    assert 1.0 < median_delay([1, 1, 2, 2, 2]) < 1.5
-    assert median_delay([5, None, None]) == float("inf")
