@@ -6,16 +6,16 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 import exporter
 from exporter.config import ModelSettings
+from exporter.packing import plain
 from exporter.reference.file import loads
 from exporter.reference.job import LENGTH, Job, Result
 from exporter.reference.reference import Reference
@@ -57,7 +57,7 @@ class Build:
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
-        packed = msgspec.msgpack.encode(job, enc_hook=_plain)
+        packed = msgspec.msgpack.encode(job, enc_hook=plain)
         self.write(LENGTH.pack(len(packed)) + packed)
 
     def __enter__(self) -> Build:
@@ -177,9 +177,3 @@ def body_job(
 
 def _for_all(settings: ModelSettings) -> ModelSettings:
     return replace(settings, name="*")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, MappingProxyType | Mapping):
-        return dict(value)
-    raise NotImplementedError

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from exporter.config import Settings
+from exporter.packing import plain
 
 
 class Sent(msgspec.Struct, array_like=True):
@@ -86,15 +85,9 @@ def operation_of(record: bytes) -> Operation:
 
 def settings_bytes(settings: Settings) -> bytes:
     """Return settings as bytes."""
-    return msgspec.msgpack.encode(settings, enc_hook=_plain)
+    return msgspec.msgpack.encode(settings, enc_hook=plain)
 
 
 def settings_of(data: bytes) -> Settings:
     """Return settings from bytes; raises ``msgspec.DecodeError``."""
     return msgspec.msgpack.decode(data, type=Settings)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, MappingProxyType | Mapping):
-        return dict(value)
-    raise NotImplementedError

@@ -6,6 +6,7 @@ Nothing that is unpacked is ever executed.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +35,13 @@ def packed(value: Any) -> bytes:
 def unpacked(data: bytes | memoryview) -> Any:
     """Return what was packed; tuples come back as lists. Raises ``msgspec.DecodeError``."""
     return msgspec.msgpack.decode(data, ext_hook=_value)
+
+
+def plain(value: Any) -> Any:
+    """Return settings' mappings, which nobody may change, as dictionaries: a hook of msgspec's."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} cannot be packed")
 
 
 def _wide(value: Any) -> Any:
