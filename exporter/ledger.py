@@ -348,9 +348,12 @@ class Ledger:
                 with self._turn:
                     with self._monitor.lock:
                         state = list(self._dump(self._moment().now))
-                    number = disk.folder.begin()
+                    number, errors = disk.folder.begin(), self.errors
                 disk.folder.save(number, records(state))
-                disk.folder.settled()
+                with self._turn:
+                    # What the disk refused meanwhile may have been counted, and is not in it.
+                    if self.errors == errors:
+                        disk.folder.settled()
             except OSError as error:
                 self._disk_failed(error)
                 return False

@@ -188,6 +188,30 @@ def test_what_the_disk_refused_is_not_there_after_a_restart(tmp_path, monkeypatc
         assert again.shown()["model_predictions_total", tuple(ABOUT.items())] == 2
 
 
+def test_what_is_counted_without_the_disk_while_a_snapshot_is_written_is_known_to_be_lost(
+    tmp_path, monkeypatch
+):
+    with alive(tmp_path, on_error="continue") as run:
+        run.send(EVENT)
+        write, append = Folder.save, Folder.append
+
+        def refuse(self, records):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def save(self, number, parts):
+            write(self, number, parts)
+            monkeypatch.setattr(Folder, "append", refuse)
+            run.send(EVENT)
+            monkeypatch.setattr(Folder, "append", append)
+
+        monkeypatch.setattr(Folder, "save", save)
+        assert run.ledger.save()
+        assert run.folder.beyond
+        monkeypatch.setattr(Folder, "save", write)
+        assert run.ledger.save()
+        assert not run.folder.beyond
+
+
 def test_a_journal_that_no_snapshot_cuts_is_bounded(tmp_path, monkeypatch):
     with alive(tmp_path, most=20_000) as run:
 
