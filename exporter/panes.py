@@ -71,12 +71,11 @@ class _Ring:
         return self.cached + self.open
 
 
-class Panes:
-    """The panes of all time windows of one model version."""
+class Sums:
+    """The panes of time windows of one fixed-size array that adds."""
 
-    def __init__(self, layout: Layout, windows: dict[str, float], now: float) -> None:
+    def __init__(self, size: int, windows: Mapping[str, float], now: float) -> None:
         """``windows`` are names with their lengths in seconds."""
-        self.layout = layout
         self.born = now
         ordered = sorted(windows.items(), key=lambda item: item[1])
         self.width = shortest(windows.values())
@@ -85,8 +84,8 @@ class Panes:
         for name, seconds in ordered:
             # A longer pane is a multiple of the next shorter, so that all boundaries align.
             ratio *= max(1, math.floor(seconds / PANES / (self.width * ratio) + 1e-9))
-            self._rings[name] = _Ring(ratio, seconds, self.width * ratio, layout.zero())
-        self._open = layout.zero()
+            self._rings[name] = _Ring(ratio, seconds, self.width * ratio, np.zeros(size))
+        self._open = np.zeros(size)
         self._index = self._place(now)
 
     def add(self, summary: Floats, now: float) -> None:
@@ -114,6 +113,18 @@ class Panes:
         ring.drop_before(first)
         start = first * ring.width
         return ring.sum() + self._open, max(0.0, now - max(start, self.born))
+
+    def _place(self, now: float) -> int:
+        return math.floor(now / self.width)
+
+
+class Panes(Sums):
+    """The panes of all time windows of one model version: what adds is a summary of a layout."""
+
+    def __init__(self, layout: Layout, windows: Mapping[str, float], now: float) -> None:
+        """``windows`` are names with their lengths in seconds."""
+        super().__init__(layout.size, windows, now)
+        self.layout = layout
 
     def dump(self) -> dict[str, Any]:
         """Return every pane as plain objects and arrays."""
@@ -143,9 +154,6 @@ class Panes:
                 for index, pane in ring.closed
             )
             ring.cached = None
-
-    def _place(self, now: float) -> int:
-        return math.floor(now / self.width)
 
 
 class CountPanes:

@@ -61,9 +61,9 @@ class Effects:
         return self._per_event(self.statistic)
 
     @property
-    def excess(self) -> Floats:
-        """(X - (k - 1)) / n_eff: its mean is 0 where nothing differs."""
-        return self._per_event(self.statistic - (self.bins - 1))
+    def chance(self) -> Floats:
+        """(k - 1) / n_eff: the mean effect where nothing differs."""
+        return self._per_event(self.bins - 1)
 
     def _per_event(self, values: Floats) -> Floats:
         return np.divide(values, self.n_eff, out=np.zeros_like(values), where=self.n_eff > 0)

@@ -84,9 +84,21 @@ def variability(
     return found
 
 
-def unsure(windows: int) -> float:
-    """Return the factor that makes up for a variance being known from few ``windows``."""
-    return float(windows / special.chdtri(windows, 1 - UNSURE))
+def unsure(freedom: float) -> float:
+    """Return the factor that makes up for a variance being known with few degrees of freedom."""
+    return float(freedom / special.chdtri(freedom, 1 - UNSURE))
+
+
+def excess(effect: Floats, chance: Floats, freedom: Floats) -> float:
+    """Return the upper bound of what windows differ by beyond chance, as a mean effect.
+
+    Two things hide it, and the larger bound holds: that windows are few (J degrees of freedom of
+    what lies beyond chance), and chance itself (J (k - 1) of the whole): where windows are small,
+    an excess of 0 is what chance leaves of one that matters.
+    """
+    few = float((effect - chance).mean()) * unsure(len(effect))
+    whole = float(effect.mean()) * unsure(float(freedom.sum())) - float(chance.mean())
+    return max(0.0, few, whole)
 
 
 def _of_predictions(whole: Window, rows: Predictions) -> Iterator[_Series]:
@@ -174,7 +186,7 @@ def _natural(one: _Series, cuts: Cuts, fewest: int) -> float | None:
     told = (compared.bins >= 2) & (compared.n_eff > 0)
     if np.count_nonzero(told) < fewest:
         return None
-    return max(0.0, float(compared.excess[told].mean())) * unsure(int(told.sum()))
+    return excess(compared.effect[told], compared.chance[told], (compared.bins - 1)[told])
 
 
 def _variances(whole: Window, labels: Labels, cuts: Cuts, fewest: int) -> dict[str, float]:

@@ -6,11 +6,12 @@ from scipy import stats
 
 from exporter.config import ModelSettings
 from exporter.config.settings import DriftSettings
+from exporter.drift.effect import Pair, effects
 from exporter.drift.tolerance import tolerance
 from exporter.ingest.columns import Columns
 from exporter.reference.build import build
 from exporter.reference.cuts import MOST_WINDOWS, cut
-from exporter.reference.variability import unsure
+from exporter.reference.variability import excess, unsure
 
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -70,6 +71,24 @@ def test_quality_that_moves_has_a_variance():
 def test_few_windows_are_made_up_for():
     for windows in (5, 20, 200):
         assert unsure(windows) == pytest.approx(windows / stats.chi2.ppf(0.05, windows))
+
+
+def test_the_bound_holds_what_chance_hides():
+    """Of references whose windows do differ, at most one in twenty is thought to differ less."""
+    rng = np.random.default_rng(5)
+    shares, windows, size = np.full(10, 0.1), 14, 700
+    true, below, none = 0.0, 0, 0
+    for _ in range(400):
+        moved = shares * np.exp(rng.normal(size=(windows, 10)) * 0.03)
+        moved /= moved.sum(axis=1, keepdims=True)
+        true = float((np.square(moved - shares) / shares).sum(axis=1).mean())
+        counts = np.stack([rng.multinomial(size, p) for p in moved]).astype(np.float64)
+        rest = counts.sum(axis=0) - counts
+        found = effects([Pair(a, b, True) for a, b in zip(counts, rest, strict=True)])
+        below += excess(found.effect, found.chance, found.bins - 1) < true
+        none += (found.effect - found.chance).mean() <= 0
+    assert none > 40, "chance hides it often"
+    assert below <= 400 * 0.05 + 3 * np.sqrt(400 * 0.05 * 0.95)
 
 
 def test_what_few_windows_tell_is_not_known():
