@@ -21,8 +21,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from exporter import __version__, registry
+from exporter.collectors.gpu import GpuCollector
 from exporter.collectors.process import ModelServerCollector
 from exporter.config import ConfigError, Settings, parse_address
+from exporter.gpu.gpus import gpus
+from exporter.gpu.sampler import Times
 from exporter.ledger import Disk, DiskError
 from exporter.scrape import Collector
 from exporter.service import Clock, Service
@@ -124,6 +127,8 @@ def build(
             asyncio.create_task(_again(LOOK_SECONDS, build_first, building)),
             asyncio.create_task(_again(LOOK_SECONDS, service.ledger.save_if_due, saving)),
         ]
+        for one in service.background:
+            one.start()
         yield
         for task in tasks:
             task.cancel()
@@ -132,6 +137,8 @@ def build(
         service.references.builder.end()
 
         def end() -> None:
+            for one in service.background:
+                one.stop()
             for executor in (building, reading, counting, scraping, saving):
                 executor.shutdown()
             guard.close()
@@ -166,7 +173,11 @@ def create_service(
     more: list[Collector] = []
     if settings.model_server is not None:
         more.append(ModelServerCollector(settings.model_server))
-    return Service(settings, clock, read_settings, more, _disk(settings))
+    read = gpus(settings.gpu, settings.windows, Times(clock.monotonic, clock.wall))
+    if read is not None:
+        more.append(GpuCollector(read, clock.monotonic))
+    background = [] if read is None else [read]
+    return Service(settings, clock, read_settings, more, _disk(settings), background=background)
 
 
 class _MachineClock:

@@ -11,7 +11,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from exporter import ledger
 from exporter.collectors.anomalies import AnomaliesCollector
@@ -58,6 +58,16 @@ class TooFast(Exception):
         self.retry_after = retry_after
 
 
+class Background(Protocol):
+    """What runs in threads of its own while there is a service."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End, within a second or two."""
+
+
 @dataclass
 class Service:
     """All parts of a running modelmeter."""
@@ -68,6 +78,7 @@ class Service:
     more_collectors: Sequence[Collector] = ()
     disk: Disk | None = None
     requests: Requests = field(default_factory=Requests)
+    background: Sequence[Background] = ()
     stopping: bool = False
     failed: bool = False
     """Whether it had to stop for want of its state."""
@@ -169,7 +180,7 @@ class Service:
                 raise
 
     def _apply(self, settings: Settings, references: Mapping[str, Reference]) -> None:
-        for key in ("listen_address", "model_server", "data_dir", "durability"):
+        for key in ("listen_address", "model_server", "gpu", "data_dir", "durability"):
             if getattr(settings, key) != getattr(self.settings, key):
                 log.warning("%s has changed: that needs a restart", key)
         self.ledger.configure(settings, references)

@@ -1,0 +1,160 @@
+"""The last that is known of each GPU: filled by the threads that read, shown at scrapes."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from exporter.config import WindowSpec
+from exporter.gpu.device import XIDS, Device, Reading, Sample
+from exporter.gpu.history import History
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What there is to tell of one device."""
+
+    device: Device
+    up: bool | None
+    """Whether it answers; ``None`` before it had time to."""
+    sample: Sample | None
+    """What it showed last; ``None`` where that is too long ago."""
+    sampled_at: float | None
+    """When that was, in Unix seconds, however long ago."""
+    use: Mapping[str, Mapping[str, float]]
+    throttled: Mapping[str, Mapping[str, float]]
+    xids: Mapping[int, int]
+
+
+@dataclass
+class _Entry:
+    device: Device
+    since: float
+    history: History
+    failed: bool = False
+    sample: Sample | None = None
+    at: float | None = None
+    wall: float | None = None
+
+
+@dataclass
+class Board:
+    """All devices of one driver; a sample older than ``stale`` seconds is dropped."""
+
+    windows: Sequence[WindowSpec]
+    stale: float
+    _entries: dict[int, dict[str | None, _Entry]] = field(default_factory=dict)
+    _missing: dict[str, _Entry] = field(default_factory=dict)
+    """GPUs that the driver no longer counts, by their ids: they stay visible."""
+    _listened: set[int] = field(default_factory=set)
+    _xids: dict[str, Counter[int]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def expect(self, count: int, now: float) -> None:
+        """Note that the driver counts so many GPUs."""
+        with self._lock:
+            self._listened.clear()
+            for index in [index for index in self._entries if index >= count]:
+                self._miss(self._entries.pop(index))
+            for index in range(count):
+                if index not in self._entries:
+                    self._entries[index] = {None: self._entry(Device(str(index)), now)}
+
+    def take(self, index: int, readings: Iterable[Reading], now: float, wall: float) -> None:
+        """Take what a GPU and its instances showed; instances that are not among them left."""
+        with self._lock:
+            before = self._entries.get(index, {})
+            after: dict[str | None, _Entry] = {}
+            for device, sample in readings:
+                entry = before.get(device.mig)
+                if entry is None or entry.device != device:
+                    entry = self._missing.pop(device.uuid, None) or self._entry(device, now)
+                    entry.device = device
+                else:
+                    del before[device.mig]
+                entry.failed, entry.sample, entry.at, entry.wall = False, sample, now, wall
+                entry.history.add(sample, now)
+                after[device.mig] = entry
+            self._miss(before)
+            self._entries[index] = after
+
+    def fail(self, index: int) -> None:
+        """Note that a GPU does not answer."""
+        with self._lock:
+            self._fail(self._entries.get(index, {}))
+
+    def fail_all(self) -> None:
+        """Note that no GPU answers."""
+        with self._lock:
+            for entries in self._entries.values():
+                self._fail(entries)
+
+    def leave(self, index: int) -> None:
+        """Show nothing of a GPU."""
+        with self._lock:
+            self._entries.pop(index, None)
+
+    def listen(self, index: int) -> None:
+        """Note that errors of a GPU are listened to: those to be feared count from 0."""
+        with self._lock:
+            self._listened.add(index)
+
+    def error(self, index: int, xid: int) -> None:
+        """Count an error of a GPU."""
+        with self._lock:
+            whole = self._entries.get(index, {}).get(None)
+            if whole is not None:
+                self._xids.setdefault(whole.device.uuid, Counter())[xid] += 1
+
+    def failing(self, now: float) -> bool:
+        """Return whether a GPU does not answer."""
+        with self._lock:
+            known = [entry for entries in self._entries.values() for entry in entries.values()]
+            return bool(self._missing) or any(self._up(entry, now) is False for entry in known)
+
+    def shown(self, now: float) -> list[Shown]:
+        """Return what there is to tell of all devices, ordered."""
+        with self._lock:
+            there = [
+                self._shown(entry, index in self._listened, now)
+                for index, entries in sorted(self._entries.items())
+                for entry in entries.values()
+            ]
+            return there + [self._shown(entry, False, now) for entry in self._missing.values()]
+
+    def _entry(self, device: Device, now: float) -> _Entry:
+        return _Entry(device, now, History(self.windows, now))
+
+    def _miss(self, entries: Mapping[str | None, _Entry]) -> None:
+        """Keep a GPU visible that was known; its instances, which are made and unmade, are not."""
+        whole = entries.get(None)
+        if whole is not None and whole.device.uuid:
+            self._fail({None: whole})
+            self._missing[whole.device.uuid] = whole
+
+    @staticmethod
+    def _fail(entries: Mapping[str | None, _Entry]) -> None:
+        for entry in entries.values():
+            entry.failed, entry.sample = True, None
+
+    def _up(self, entry: _Entry, now: float) -> bool | None:
+        if entry.failed:
+            return False
+        if entry.at is None:
+            return None if now - entry.since <= self.stale else False
+        return now - entry.at <= self.stale
+
+    def _shown(self, entry: _Entry, listened: bool, now: float) -> Shown:
+        up, device = self._up(entry, now), entry.device
+        xids = dict.fromkeys(XIDS, 0) if listened else {}
+        return Shown(
+            device,
+            up,
+            entry.sample if up else None,
+            entry.wall,
+            entry.history.use(now),
+            entry.history.throttled(now),
+            {**xids, **self._xids.get(device.uuid, {})} if device.mig is None else {},
+        )
