@@ -70,7 +70,7 @@ class Board:
             for device, sample in readings:
                 entry = before.get(device.mig)
                 if entry is None or entry.device != device:
-                    entry = self._missing.pop(device.uuid, None) or self._entry(device, now)
+                    entry = self._moved(index, device) or self._entry(device, now)
                     entry.device = device
                 else:
                     del before[device.mig]
@@ -126,6 +126,13 @@ class Board:
 
     def _entry(self, device: Device, now: float) -> _Entry:
         return _Entry(device, now, History(self.windows, now))
+
+    def _moved(self, index: int, device: Device) -> _Entry | None:
+        """Return a known GPU that has another number now: a driver that is opened counts anew."""
+        for other, entries in self._entries.items():
+            if other != index and None in entries and entries[None].device.uuid == device.uuid:
+                return self._entries.pop(other)[None]
+        return self._missing.pop(device.uuid, None)
 
     def _miss(self, entries: Mapping[str | None, _Entry]) -> None:
         """Keep a GPU visible that was known; its instances, which are made and unmade, are not."""

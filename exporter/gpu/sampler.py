@@ -152,7 +152,7 @@ class Sampler:
         finally:
             self._opening = None
         self.absent, self.failed = False, False
-        self._tell("driver", f"{count} {self._driver.name} GPUs are read", logging.INFO)
+        self._tell("driver", f"{self._driver.name} GPUs that are read: {count}", logging.INFO)
         self.board.expect(count, self._times.monotonic())
         session = _Session(count)
         for index in range(count):

@@ -93,7 +93,9 @@ class Reader:
 
     def __exit__(self, *_):
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
     def log(self) -> list[str]:
         return self._log.read_text().splitlines()

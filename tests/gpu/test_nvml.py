@@ -24,21 +24,6 @@ SUCCESS = 'modelmeter_scrape_collector_success{collector="gpu"}'
 DEGRADED = 'modelmeter_collector_degraded{collector="gpu"}'
 
 
-@pytest.fixture
-def reading(tmp_path):
-    """Start to read GPUs in a state, and return the driver's stand-in and the process."""
-    running = []
-
-    def start(state, *flags, **options):
-        driver = Driver(tmp_path, state, *flags)
-        running.append(Reader(driver.env, tmp_path, **options))
-        return driver, running[-1]
-
-    yield start
-    for one in running:
-        one.__exit__()
-
-
 def complete(shown):
     return shown and all(
         "xid" in " ".join(of(shown, gpu)) and of(shown, gpu).get("up") for gpu in (0, 1)
