@@ -12,13 +12,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    "exporter events rows edges logbins estimates rate bins answers coded",
+    "exporter events rows edges logbins estimates rate bins answers coded labels",
     "schema slots curves config logs packing",
     "registry join ingest store operations",
     "layout families start decisions statistics showing features",
-    "window panes scrape anomalies budget",
-    "usage",
-    "reference.reference comparison metrics gpu",
+    "window panes exposition anomalies budget",
+    "reference.reference comparison metrics scrape usage",
+    "gpu",
     "counts encode distances",
     "drift",
     "limits",

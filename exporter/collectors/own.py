@@ -45,7 +45,7 @@ class OwnCollector:
         self._requests = requests
         self._process = ProcessCollector(registry=None)
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family | Metric]:
         """Return what modelmeter tells of itself."""
         with self._monitor.lock:
             received, clamped = self._monitor.models.received, self._monitor.models.clamped
