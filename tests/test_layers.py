@@ -17,7 +17,7 @@ LAYERS = (
     "registry join ingest store operations",
     "layout families start decisions statistics showing features",
     "window panes scrape anomalies budget",
-    "reference.reference comparison metrics",
+    "reference.reference comparison metrics usage",
     "counts encode distances",
     "drift",
     "limits",
