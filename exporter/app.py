@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +22,14 @@ from starlette.types import Receive, Scope, Send
 
 from exporter import __version__, registry
 from exporter.collectors.gpu import GpuCollector
-from exporter.collectors.process import ModelServerCollector
+from exporter.collectors.model_server import ModelServerCollector
 from exporter.config import ConfigError, Settings, parse_address
-from exporter.gpu.gpus import gpus
-from exporter.gpu.sampler import Times
+from exporter.environment import Beside
+from exporter.gpu.gpus import Gpus, drivers
 from exporter.ledger import Disk, DiskError
 from exporter.scrape import Collector
+from exporter.server.sampler import Sampler
+from exporter.server.server import Server as ModelServer
 from exporter.service import Clock, Service
 from exporter.store.folder import Folder
 from exporter.web import access, errors, landing, references, routes, schemas, tls
@@ -127,7 +129,7 @@ def build(
             asyncio.create_task(_again(LOOK_SECONDS, build_first, building)),
             asyncio.create_task(_again(LOOK_SECONDS, service.ledger.save_if_due, saving)),
         ]
-        for one in service.background:
+        for one in service.beside:
             one.start()
         yield
         for task in tasks:
@@ -137,8 +139,8 @@ def build(
         service.references.builder.end()
 
         def end() -> None:
-            for one in service.background:
-                one.stop()
+            for one in service.beside:
+                one.end()
             for executor in (building, reading, counting, scraping, saving):
                 executor.shutdown()
             guard.close()
@@ -171,13 +173,20 @@ def create_service(
     machine = _MachineClock()
     clock = Clock(machine.monotonic, time.time, machine.forward)
     more: list[Collector] = []
-    if settings.model_server is not None:
-        more.append(ModelServerCollector(settings.model_server))
-    read = gpus(settings.gpu, settings.windows, Times(clock.monotonic, clock.wall))
-    if read is not None:
-        more.append(GpuCollector(read, clock.monotonic))
-    background = [] if read is None else [read]
-    return Service(settings, clock, read_settings, more, _disk(settings), background=background)
+    beside: list[Beside] = []
+    pids: Callable[[], Collection[int]] = tuple
+    if settings.servers:
+        servers = [ModelServer(name, target) for name, target in settings.servers.items()]
+        cpus = os.cpu_count() or 1
+        sampler = Sampler(servers, settings, clock.monotonic, clock.wall, cpus)
+        more.append(ModelServerCollector(sampler, clock.monotonic))
+        beside.append(sampler)
+        pids = sampler.pids
+    if settings.gpu != "off":
+        gpus = Gpus(drivers(), settings, clock.monotonic, clock.wall, pids)
+        more.append(GpuCollector(gpus, clock.monotonic))
+        beside.append(gpus)
+    return Service(settings, clock, read_settings, more, _disk(settings), beside)
 
 
 class _MachineClock:

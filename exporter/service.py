@@ -11,7 +11,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from exporter import ledger
 from exporter.collectors.anomalies import AnomaliesCollector
@@ -21,6 +21,7 @@ from exporter.collectors.store import StoreCollector
 from exporter.collectors.totals import TotalsCollector
 from exporter.collectors.windows import WindowsCollector
 from exporter.config import ConfigError, Settings
+from exporter.environment import Beside
 from exporter.intake import Moment
 from exporter.ledger import Body, Disk, DiskError, Ledger
 from exporter.monitor import Monitor
@@ -58,16 +59,6 @@ class TooFast(Exception):
         self.retry_after = retry_after
 
 
-class Background(Protocol):
-    """What runs in threads of its own while there is a service."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def stop(self) -> None:
-        """End, within a second or two."""
-
-
 @dataclass
 class Service:
     """All parts of a running modelmeter."""
@@ -77,8 +68,9 @@ class Service:
     read_settings: Callable[[], Settings] | None = None
     more_collectors: Sequence[Collector] = ()
     disk: Disk | None = None
+    beside: Sequence[Beside] = ()
+    """What is sampled beside it: the model server, GPUs."""
     requests: Requests = field(default_factory=Requests)
-    background: Sequence[Background] = ()
     stopping: bool = False
     failed: bool = False
     """Whether it had to stop for want of its state."""
@@ -180,11 +172,15 @@ class Service:
                 raise
 
     def _apply(self, settings: Settings, references: Mapping[str, Reference]) -> None:
-        for key in ("listen_address", "model_server", "gpu", "data_dir", "durability"):
+        for key in (
+            "listen_address", "model_server", "model_servers", "gpu", "data_dir", "durability",
+        ):  # fmt: skip
             if getattr(settings, key) != getattr(self.settings, key):
                 log.warning("%s has changed: that needs a restart", key)
         self.ledger.configure(settings, references)
         self.settings = settings
+        for one in self.beside:
+            one.configure(settings)
         self.rate = RateLimit(settings.max_events_per_second)
         self.requests.reload_successful = True
         log.info("configuration reloaded")

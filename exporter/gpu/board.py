@@ -45,12 +45,23 @@ class Board:
 
     windows: Sequence[WindowSpec]
     stale: float
+    """Seconds."""
     _entries: dict[int, dict[str | None, _Entry]] = field(default_factory=dict)
     _missing: dict[str, _Entry] = field(default_factory=dict)
     """GPUs that the driver no longer counts, by their ids: they stay visible."""
     _listened: set[int] = field(default_factory=set)
     _xids: dict[str, Counter[int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def configure(self, windows: Sequence[WindowSpec], stale: float, now: float) -> None:
+        """Take other settings; where the windows are others, they start anew."""
+        with self._lock:
+            self.stale = stale
+            if tuple(windows) != tuple(self.windows):
+                self.windows = windows
+                known = [one for entries in self._entries.values() for one in entries.values()]
+                for entry in (*known, *self._missing.values()):
+                    entry.history = History(windows, now)
 
     def expect(self, count: int, now: float) -> None:
         """Note that the driver counts so many GPUs."""

@@ -5,31 +5,66 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
-from exporter.config import WindowSpec
+from exporter.config import Settings
+from exporter.environment import Facts
 from exporter.gpu.amd import Amd
 from exporter.gpu.board import Board, Shown
 from exporter.gpu.driver import Driver
+from exporter.gpu.facts import facts
 from exporter.gpu.nvml import Nvml
 from exporter.gpu.sampler import Pace, Sampler, Times
 
 
 class Gpus:
-    """All GPUs, read in the background from :meth:`start` to :meth:`stop`."""
+    """All GPUs, read in the background from :meth:`start` to :meth:`end`."""
 
-    def __init__(self, samplers: Sequence[Sampler], required: bool) -> None:
-        self._samplers = samplers
-        self._required = required
+    def __init__(
+        self,
+        drivers: Sequence[Driver],
+        settings: Settings,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        pids: Callable[[], Collection[int]] = tuple,
+        pace: Pace | None = None,
+    ) -> None:
+        """``pids`` are the model server's processes; ``clock`` never steps, ``wall`` may."""
+        self._required = settings.gpu == "required"
+        self._clock = clock
+        pace = pace or Pace(settings.sample_interval)
+        missing = logging.WARNING if self._required else logging.INFO
+        self._samplers = [
+            Sampler(
+                driver,
+                Board(settings.windows, pace.stale),
+                Times(clock, wall),
+                pids,
+                pace,
+                missing,
+            )
+            for driver in drivers
+        ]
 
     def start(self) -> None:
         """Begin to read."""
         for sampler in self._samplers:
             sampler.start()
 
-    def stop(self) -> None:
-        """End what can end."""
+    def end(self) -> None:
+        """End; what hangs in a driver is left there."""
         for sampler in self._samplers:
-            sampler.stop()
+            sampler.end()
+
+    def configure(self, settings: Settings) -> None:
+        """Take another interval and other windows."""
+        for sampler in self._samplers:
+            sampler.pace = replace(sampler.pace, interval=settings.sample_interval)
+            sampler.board.configure(settings.windows, sampler.pace.stale, self._clock())
+
+    def facts(self, now: float) -> Facts:
+        """Return how the GPUs are and were, and what of that stands out."""
+        return facts(self.shown(now))
 
     def shown(self, now: float) -> list[Shown]:
         """Return what there is to tell of every device."""
@@ -52,26 +87,6 @@ class Gpus:
 
     def _broken(self) -> bool:
         return any(sampler.failing() for sampler in self._samplers)
-
-
-def gpus(
-    mode: str,
-    windows: Sequence[WindowSpec],
-    times: Times,
-    pids: Callable[[], Collection[int]] = tuple,
-    pace: Pace = Pace(),  # noqa: B008
-) -> Gpus | None:
-    """Return the GPUs as ``mode`` wants them, ``None`` if they are not to be read."""
-    if mode == "off":
-        return None
-    missing = logging.WARNING if mode == "required" else logging.INFO
-    return Gpus(
-        [
-            Sampler(driver, Board(windows, pace.stale), times, pids, pace, missing)
-            for driver in drivers()
-        ],
-        mode == "required",
-    )
 
 
 def drivers() -> list[Driver]:

@@ -26,8 +26,6 @@ from exporter.gpu.driver import (
 
 log = logging.getLogger("modelmeter.gpu")
 
-INTERVAL: Final = 1.0
-"""Seconds between two samples of a GPU."""
 STALE_INTERVALS: Final = 5
 """A sample older than so many intervals is dropped, and its GPU is not up."""
 LOOK_SECONDS: Final = 60.0
@@ -44,7 +42,7 @@ END_SECONDS: Final = 1.0
 class Pace:
     """How often things are done, in seconds."""
 
-    interval: float = INTERVAL
+    interval: float
     look: float = LOOK_SECONDS
     reopen: float = REOPEN_SECONDS
 
@@ -75,7 +73,7 @@ class _Session:
 
 
 class Sampler:
-    """Keeps a board filled; :meth:`start` and :meth:`stop` it once."""
+    """Keeps a board filled; :meth:`start` and :meth:`end` it once."""
 
     def __init__(
         self,
@@ -90,7 +88,7 @@ class Sampler:
         self._driver = driver
         self._times = times
         self._pids = pids
-        self._pace = pace
+        self.pace = pace
         self._missing = missing
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -110,7 +108,7 @@ class Sampler:
         """Begin to read."""
         self._spawn("all", self._run)
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """End what can end, and wait for that but shortly."""
         self._stopping.set()
         self._wake.set()
@@ -119,13 +117,13 @@ class Sampler:
     def failing(self) -> bool:
         """Return whether there is a driver that does not work, or does not answer."""
         now, opening = self._times.monotonic(), self._opening
-        return self.failed or (opening is not None and now - opening > self._pace.stale)
+        return self.failed or (opening is not None and now - opening > self.pace.stale)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             session = self._open()
             if session is None:
-                self._stopping.wait(self._pace.look if self.absent else self._pace.reopen)
+                self._stopping.wait(self.pace.look if self.absent else self.pace.reopen)
             else:
                 pause = self._attend(session)
                 self._end(session)
@@ -164,7 +162,7 @@ class Sampler:
         """Watch over the threads until the driver is to be opened anew; return the pause before."""
         since = self._times.monotonic()
         while True:
-            self._wake.wait(self._pace.stale)
+            self._wake.wait(self.pace.stale)
             self._wake.clear()
             now = self._times.monotonic()
             if self._stopping.is_set():
@@ -172,13 +170,13 @@ class Sampler:
             if session.gone is not None:
                 self.failed = True
                 self._tell("driver", f"the {self._driver.name} driver is gone: {session.gone}")
-                return self._pace.reopen
-            hung = [i for i, began in list(self._calls.items()) if now - began > self._pace.stale]
+                return self.pace.reopen
+            hung = [i for i, began in list(self._calls.items()) if now - began > self.pace.stale]
             for index in hung:
                 self._tell(index, f"GPU {index}: the driver does not answer")
             # While a call hangs the driver must not be closed; what hangs may yet come back.
             troubled = self.failed or self.board.failing(now)
-            if not hung and troubled and now - since >= self._pace.look:
+            if not hung and troubled and now - since >= self.pace.look:
                 return 0.0
 
     def _end(self, session: _Session) -> None:
@@ -223,7 +221,7 @@ class Sampler:
                     self._tell(index, "")
             finally:
                 del self._calls[index]
-            session.ended.wait(self._pace.interval)
+            session.ended.wait(self.pace.interval)
 
     def _failed(self, session: _Session, index: int, error: Exception) -> None:
         self.board.fail(index)
@@ -260,7 +258,7 @@ class Sampler:
             error = errors.wait(LISTEN_SECONDS)
         except GpuError:
             # The GPU's own thread tells of it.
-            session.ended.wait(self._pace.interval)
+            session.ended.wait(self.pace.interval)
         else:
             if error is not None:
                 self.board.error(*error)

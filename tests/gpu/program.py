@@ -10,12 +10,11 @@ import sys
 import time
 
 from exporter.collectors.gpu import GpuCollector
-from exporter.config import WindowSpec
-from exporter.gpu import environment
+from exporter.config import Settings, WindowSpec
 from exporter.gpu.driver import GpuError
-from exporter.gpu.gpus import gpus
+from exporter.gpu.gpus import Gpus, drivers
 from exporter.gpu.nvml import Nvml
-from exporter.gpu.sampler import Pace, Times
+from exporter.gpu.sampler import Pace
 from exporter.scrape import Scraper, render
 
 
@@ -43,9 +42,8 @@ def main():
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     windows = (WindowSpec("5m", 300.0), WindowSpec("1h", 3600.0))
     pids = options.pop("pids", [])
-    mode = options.pop("mode", "auto")
-    pace = Pace(**options)
-    found = gpus(mode, windows, Times(time.monotonic, time.time), lambda: pids, pace)
+    settings = Settings(windows=windows, gpu=options.pop("mode", "auto"))
+    found = Gpus(drivers(), settings, time.monotonic, time.time, lambda: pids, Pace(**options))
     found.start()
     collector = GpuCollector(found, time.monotonic)
     scraper = Scraper([collector], lambda: 20_000, lambda count: None)
@@ -55,10 +53,10 @@ def main():
                 answer = render(scraper.collect(), "", "")[0].decode()
             case "read":
                 answer = read(pids)
-            case "environment":
-                answer = environment.told(found.shown(time.monotonic()))
+            case "facts":
+                answer = dataclasses.asdict(found.facts(time.monotonic()))
         print(json.dumps(answer), flush=True)
-    found.stop()
+    found.end()
 
 
 if __name__ == "__main__":

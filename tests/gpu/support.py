@@ -72,7 +72,16 @@ class Driver:
 
 def series(text: str) -> dict[str, float]:
     pairs = (line.rsplit(" ", 1) for line in text.splitlines() if line[:1] not in ("#", ""))
-    return {name: float(value) for name, value in pairs}
+    return {in_order(name): float(value) for name, value in pairs}
+
+
+def in_order(name: str) -> str:
+    """The name of a series, its labels in alphabetical order."""
+    found = re.fullmatch(r"(\w+)\{(.*)\}", name)
+    if found is None:
+        return name
+    labels = sorted(re.findall(r'\w+="[^"]*"', found[2]))
+    return f"{found[1]}{{{','.join(labels)}}}"
 
 
 class Reader:

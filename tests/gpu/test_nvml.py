@@ -187,7 +187,8 @@ counts = st.integers(0, 2**31)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    utilization=st.integers(0, 100), power=counts, power_limit=counts, temperature=st.integers(-20, 150),
+    utilization=st.integers(0, 100), power=counts, power_limit=counts,
+    temperature=st.integers(-20, 150),
     energy=st.integers(0, 2**53), clock_sm=st.integers(0, 5000), reasons=st.integers(0, 0x1FF),
     sizes=st.tuples(st.integers(0, 2**40), st.integers(1, 2**40)),
 )  # fmt: skip

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
+from exporter.collectors.process import ModelServerCollector
+from exporter.collectors.processes import find
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from exporter.collectors import process as module
-from exporter.collectors.process import ModelServerCollector
-from exporter.collectors.processes import find
 from exporter.config import ModelServerSettings
 
 BUSY = "import sys; print('ready', flush=True)\nwhile True: sum(range(1000))"
