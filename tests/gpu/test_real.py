@@ -6,6 +6,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import fields
 
@@ -35,6 +36,26 @@ COMPARED = {
     'throttled/reason="hw_power_brake"': ("clocks_event_reasons.hw_power_brake_slowdown", 1, 0),
     'throttled/reason="sw_thermal"': ("clocks_event_reasons.sw_thermal_slowdown", 1, 0),
 }
+BUSY = """
+import ctypes, sys
+cuda = ctypes.CDLL("libcuda.so.1")
+def do(name, *arguments):
+    code = getattr(cuda, name)(*arguments)
+    assert code == 0, f"{name}: {code}"
+device, context, memory = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
+size = ctypes.c_size_t(2**30)
+do("cuInit", 0)
+do("cuDeviceGet", ctypes.byref(device), 0)
+do("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+do("cuCtxSetCurrent", context)
+do("cuMemAlloc_v2", ctypes.byref(memory), size)
+print("ready", flush=True)
+while True:
+    for _ in range(100):
+        do("cuMemsetD8_v2", memory, ctypes.c_ubyte(1), size)
+    do("cuCtxSynchronize")
+"""
+"""Takes 1 GiB of a GPU and keeps it busy, by the driver alone: no CUDA toolkit is needed."""
 WORDS = {"Active": 1.0, "Not Active": 0.0}
 
 pytestmark = pytest.mark.skipif(
@@ -84,6 +105,33 @@ def test_each_value_is_what_nvidia_smi_says(tmp_path):
         print("  beside these:", rest)
         print("  XID series:", sum("xid" in key for key in ours_all))
     assert compared >= 6 * len(ids)
+
+
+@pytest.fixture
+def busy():
+    """A process that keeps the first GPU busy."""
+    command = [sys.executable, "-c", BUSY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_busy_process_is_seen(tmp_path, busy):
+    top = 'usage_ratio/quantile="1.0"/5m'
+    with Reader(dict(os.environ), tmp_path, interval=0.2, pids=[busy.pid]) as reader:
+        everything = reader.until(lambda s: max_use(s, top) > 0.5)
+    shown = max((of(everything, gpu) for gpu in up(everything)), key=lambda one: one.get(top, 0))
+    own = shown.get("process_memory_bytes")
+    print(f"\nuse {shown[top]}, power {shown.get('power_watts')} W, own memory {own}")
+    # Where the driver names processes otherwise than this machine does, there is no series.
+    assert own is None or 2**30 <= own <= shown["memory_used_bytes"]
+
+
+def max_use(shown, top):
+    return max((of(shown, key).get(top, 0) for key in up(shown) if "/" not in key), default=0)
 
 
 def test_what_a_sample_costs():
