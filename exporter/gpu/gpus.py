@@ -34,7 +34,7 @@ class Gpus:
         self._clock = clock
         pace = pace or Pace(settings.sample_interval)
         missing = logging.WARNING if self._required else logging.INFO
-        self._samplers = [
+        self.samplers = [
             Sampler(
                 driver,
                 Board(settings.windows, pace.stale),
@@ -48,17 +48,17 @@ class Gpus:
 
     def start(self) -> None:
         """Begin to read."""
-        for sampler in self._samplers:
+        for sampler in self.samplers:
             sampler.start()
 
     def end(self) -> None:
         """End; what hangs in a driver is left there."""
-        for sampler in self._samplers:
+        for sampler in self.samplers:
             sampler.end()
 
     def configure(self, settings: Settings) -> None:
         """Take another interval and other windows."""
-        for sampler in self._samplers:
+        for sampler in self.samplers:
             sampler.pace = replace(sampler.pace, interval=settings.sample_interval)
             sampler.board.configure(settings.windows, sampler.pace.stale, self._clock())
 
@@ -68,7 +68,7 @@ class Gpus:
 
     def shown(self, now: float) -> list[Shown]:
         """Return what there is to tell of every device."""
-        return [shown for sampler in self._samplers for shown in sampler.board.shown(now)]
+        return [shown for sampler in self.samplers for shown in sampler.board.shown(now)]
 
     def applies(self, now: float) -> bool:
         """Return whether there are GPUs, or should be."""
@@ -76,17 +76,17 @@ class Gpus:
 
     def failing(self, now: float) -> bool:
         """Return whether they cannot be read: none that is required, or a driver that fails."""
-        absent = all(sampler.absent for sampler in self._samplers)
+        absent = all(sampler.absent for sampler in self.samplers)
         known = bool(self.shown(now))
         return self._broken() or (absent and (self._required or known))
 
     @property
     def degraded(self) -> bool:
         """Whether the right to read something lacks."""
-        return any(sampler.denied for sampler in self._samplers)
+        return any(sampler.denied for sampler in self.samplers)
 
     def _broken(self) -> bool:
-        return any(sampler.failing() for sampler in self._samplers)
+        return any(sampler.failing() for sampler in self.samplers)
 
 
 def drivers() -> list[Driver]:
