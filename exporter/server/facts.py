@@ -121,7 +121,7 @@ def _near(
     if quantiles is None or not limit or quantiles[share] < NEAR * limit:
         return
     used = quantiles[share]
-    when = "at most" if share == "1.0" else "at p95"
+    when = "peaked" if share == "1.0" else "p95"
     yield (
         f"{what} {when} at {used / limit:.0%} of its limit "
         f"({used / size:.4g} of {limit / size:.4g} {unit})"
