@@ -50,7 +50,8 @@ class Board:
     _missing: dict[str, _Entry] = field(default_factory=dict)
     """GPUs that the driver no longer counts, by their ids: they stay visible."""
     _listened: set[int] = field(default_factory=set)
-    _xids: dict[str, Counter[int]] = field(default_factory=dict)
+    _xids: dict[str | int, Counter[int]] = field(default_factory=dict)
+    """By the GPU's id, and by its number as long as that is all that is known of it."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def configure(self, windows: Sequence[WindowSpec], stale: float, now: float) -> None:
@@ -87,6 +88,8 @@ class Board:
                     del before[device.mig]
                 entry.failed, entry.sample, entry.at, entry.wall = False, sample, now, wall
                 entry.history.add(sample, now)
+                if device.mig is None and index in self._xids:
+                    self._xids.setdefault(device.uuid, Counter()).update(self._xids.pop(index))
                 after[device.mig] = entry
             self._miss(before)
             self._entries[index] = after
@@ -116,8 +119,8 @@ class Board:
         """Count an error of a GPU."""
         with self._lock:
             whole = self._entries.get(index, {}).get(None)
-            if whole is not None:
-                self._xids.setdefault(whole.device.uuid, Counter())[xid] += 1
+            known = whole.device.uuid if whole is not None else ""
+            self._xids.setdefault(known or index, Counter())[xid] += 1
 
     def failing(self, now: float) -> bool:
         """Return whether a GPU does not answer."""
@@ -166,7 +169,7 @@ class Board:
 
     def _shown(self, entry: _Entry, listened: bool, now: float) -> Shown:
         up, device = self._up(entry, now), entry.device
-        xids = dict.fromkeys(XIDS, 0) if listened else {}
+        xids = dict.fromkeys(XIDS, 0) if listened and device.uuid else {}
         return Shown(
             device,
             up,

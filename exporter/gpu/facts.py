@@ -66,6 +66,7 @@ def _state(one: Shown) -> dict[str, Any]:
     sample = one.sample
     return {
         **one.device.labels,
+        "mig": one.device.mig,
         "up": one.up,
         "memory_used_bytes": sample and sample.memory_used_bytes,
         "memory_total_bytes": sample and sample.memory_total_bytes,

@@ -27,7 +27,8 @@ from exporter.gpu.driver import (
 log = logging.getLogger("modelmeter.gpu")
 
 STALE_INTERVALS: Final = 5
-"""A sample older than so many intervals is dropped, and its GPU is not up."""
+STALE_SECONDS: Final = 5.0
+"""A sample older than so many intervals, and so many seconds, is dropped: its GPU is not up."""
 LOOK_SECONDS: Final = 60.0
 """How often a driver that is not there is looked for, and one with a lost GPU opened anew."""
 REOPEN_SECONDS: Final = 10.0
@@ -45,11 +46,12 @@ class Pace:
     interval: float
     look: float = LOOK_SECONDS
     reopen: float = REOPEN_SECONDS
+    stale_seconds: float = STALE_SECONDS
 
     @property
     def stale(self) -> float:
         """How old a sample may be."""
-        return STALE_INTERVALS * self.interval
+        return max(self.stale_seconds, STALE_INTERVALS * self.interval)
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ class Sampler:
         """Watch over the threads until the driver is to be opened anew; return the pause before."""
         since = self._times.monotonic()
         while True:
-            self._wake.wait(self.pace.stale)
+            self._wake.wait(min(self.pace.stale, self.pace.look))
             self._wake.clear()
             now = self._times.monotonic()
             if self._stopping.is_set():

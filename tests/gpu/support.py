@@ -88,7 +88,7 @@ class Reader:
     """A process that reads GPUs; it ends with the block."""
 
     def __init__(self, env, folder: Path, **options) -> None:
-        paced = {"interval": 0.05, "look": 0.3, "reopen": 0.2, **options}
+        paced = {"interval": 0.05, "look": 0.3, "reopen": 0.2, "stale_seconds": 0.3, **options}
         self._log = folder / "log"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
