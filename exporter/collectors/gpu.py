@@ -36,12 +36,12 @@ class GpuCollector:
     @property
     def applies(self) -> bool:
         """Whether there are GPUs, or should be."""
-        return self._gpus.applies(self._clock())
+        return self._gpus.applies
 
     @property
     def failing(self) -> bool:
         """Whether GPUs that are there, or required, cannot be read."""
-        return self._gpus.failing(self._clock())
+        return self._gpus.failing
 
     @property
     def degraded(self) -> bool:

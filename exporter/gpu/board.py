@@ -122,6 +122,11 @@ class Board:
             known = whole.device.uuid if whole is not None else ""
             self._xids.setdefault(known or index, Counter())[xid] += 1
 
+    def known(self) -> bool:
+        """Return whether there is, or was, any GPU."""
+        with self._lock:
+            return bool(self._entries or self._missing)
+
     def failing(self, now: float) -> bool:
         """Return whether a GPU does not answer."""
         with self._lock:

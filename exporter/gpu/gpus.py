@@ -70,20 +70,24 @@ class Gpus:
         """Return what there is to tell of every device."""
         return [shown for sampler in self.samplers for shown in sampler.board.shown(now)]
 
-    def applies(self, now: float) -> bool:
-        """Return whether there are GPUs, or should be."""
-        return self._required or self._broken() or bool(self.shown(now))
+    @property
+    def applies(self) -> bool:
+        """Whether there are GPUs, or should be."""
+        return self._required or self._broken() or self._known()
 
-    def failing(self, now: float) -> bool:
-        """Return whether they cannot be read: none that is required, or a driver that fails."""
+    @property
+    def failing(self) -> bool:
+        """Whether they cannot be read: none that is required or was there, or a broken driver."""
         absent = all(sampler.absent for sampler in self.samplers)
-        known = bool(self.shown(now))
-        return self._broken() or (absent and (self._required or known))
+        return self._broken() or (absent and (self._required or self._known()))
 
     @property
     def degraded(self) -> bool:
         """Whether the right to read something lacks."""
         return any(sampler.denied for sampler in self.samplers)
+
+    def _known(self) -> bool:
+        return any(sampler.board.known() for sampler in self.samplers)
 
     def _broken(self) -> bool:
         return any(sampler.failing() for sampler in self.samplers)
