@@ -3,6 +3,7 @@
 import json
 import math
 
+import pynvml
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -180,6 +181,22 @@ def asked(tmp_path_factory):
     driver = Driver(folder, {"count": 1, "0": H100})
     with Reader(driver.env, folder, interval=3600) as reader:
         yield driver, reader
+
+
+@pytest.mark.parametrize(
+    ("reason", "constant"),
+    {
+        "sw_power_cap": "SwPowerCap", "hw_slowdown": "HwSlowdown", "sync_boost": "SyncBoost",
+        "sw_thermal": "SwThermalSlowdown", "hw_thermal": "HwThermalSlowdown",
+        "hw_power_brake": "HwPowerBrakeSlowdown",
+    }.items(),
+)  # fmt: skip
+def test_reasons_are_named_as_nvidia_numbers_them(asked, reason, constant):
+    driver, reader = asked
+    bits = getattr(pynvml, f"nvmlClocksEventReason{constant}")
+    driver.write({"count": 1, "0": H100 | {"reasons": bits}})
+    (shown,) = reader.ask("read")
+    assert shown["throttled"] == {other: float(other == reason) for other in REASONS}
 
 
 counts = st.integers(0, 2**31)
