@@ -4,71 +4,41 @@ With version 1 or 2 of each controller, whichever is mounted; what is missing is
 """
 
 import os
-import time
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
 
 from exporter.config import ModelServerSettings
+from tests.resources.groups import MIB, NoGroup, group, limit_cpu, limit_memory
 from tests.resources.support import BUSY, IDLE, Watch, launched, until
 
-LIMIT = 256 * 2**20
-
-
-def mounted(controller: str) -> tuple[Path, int] | None:
-    """Where groups with a controller can be made, and of which version they are."""
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        place, _, kind = line.partition(" - ")
-        name, _, options = kind.split()[:3]
-        point = Path(place.split()[4])
-        if name == "cgroup" and controller in options.split(","):
-            return point, 1
-        if name == "cgroup2":
-            given = (point / "cgroup.subtree_control").read_text().split()
-            if controller in given:
-                return point, 2
-    return None
+LIMIT = 256 * MIB
 
 
 @pytest.fixture
-def group():
-    """Make groups by controller, and put a process into each."""
-    made, running = [], []
+def inside():
+    """Start a program in a group with a controller."""
+    with ExitStack() as stack:
 
-    def make(controller: str, code: str):
-        found = mounted(controller)
-        if found is None:
-            pytest.skip(f"no group with the controller {controller} can be made: not mounted")
-        point, version = found
-        folder = point / f"modelmeter-test-{os.getpid()}-{time.monotonic_ns()}"
-        try:
-            folder.mkdir()
-        except OSError as error:
-            pytest.skip(f"no group can be made in {point}: {error.strerror}")
-        made.append(folder)
-        process = launched(code)
-        running.append(process)
-        (folder / "cgroup.procs").write_text(str(process.pid))
-        return folder, version, process
+        def start(controller: str, code: str):
+            process = launched(code)
+            try:
+                made = stack.enter_context(group(controller, process.pid))
+            except NoGroup as missing:
+                pytest.skip(str(missing))
+            finally:
+                stack.callback(process.stdout.close)
+                stack.callback(process.stdin.close)
+                stack.callback(process.wait)
+                stack.callback(process.kill)
+            return *made, process
 
-    yield make
-    for process in running:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
-    for folder in made:
-        until(lambda folder=folder: not (folder / "cgroup.procs").read_text())
-        folder.rmdir()
+        yield start
 
 
-def test_a_limit_on_cpu_is_seen_and_its_throttling(group):
-    folder, version, process = group("cpu", BUSY)
-    if version == 2:
-        (folder / "cpu.max").write_text("20000 100000")
-    else:
-        (folder / "cpu.cfs_period_us").write_text("100000")
-        (folder / "cpu.cfs_quota_us").write_text("20000")
+def test_a_limit_on_cpu_is_seen_and_its_throttling(inside):
+    folder, version, process = inside("cpu", BUSY)
+    limit_cpu(folder, version, 0.2)
     watch = Watch(ModelServerSettings(pid=process.pid))
     before = watch.sample()
     assert before["model_server_cpu_limit_cores"] == pytest.approx(0.2)
@@ -80,17 +50,16 @@ def test_a_limit_on_cpu_is_seen_and_its_throttling(group):
     assert any("CPU throttled in " in finding for finding in findings)
 
 
-def test_a_limit_on_memory_is_seen_and_the_working_set(group):
-    folder, version, process = group("memory", IDLE)
-    name = "memory.max" if version == 2 else "memory.limit_in_bytes"
-    (folder / name).write_text(str(LIMIT))
+def test_a_limit_on_memory_is_seen_and_the_working_set(inside):
+    folder, version, process = inside("memory", IDLE)
+    limit_memory(folder, version, LIMIT)
     shown = Watch(ModelServerSettings(pid=process.pid)).sample()
     assert shown["model_server_memory_limit_bytes"] == LIMIT
     assert 0 <= shown["model_server_working_set_bytes"] < LIMIT
     assert shown["model_server_oom_kills_total"] == 0
 
 
-def test_a_kill_for_want_of_memory_is_counted(group):
+def test_a_kill_for_want_of_memory_is_counted(inside):
     """The child takes more than there is, and is killed; the server goes on."""
     code = """
 import subprocess, sys
@@ -100,9 +69,8 @@ child = "x = bytearray(600 * 2**20); x[::4096] = bytes(len(x[::4096]))"
 print(subprocess.run([sys.executable, "-c", child]).returncode, flush=True)
 sys.stdin.read()
 """
-    folder, version, process = group("memory", code)
-    name = "memory.max" if version == 2 else "memory.limit_in_bytes"
-    (folder / name).write_text(str(LIMIT))
+    folder, version, process = inside("memory", code)
+    limit_memory(folder, version, LIMIT)
     watch = Watch(ModelServerSettings(pid=process.pid))
     assert watch.sample()["model_server_oom_kills_total"] == 0
     process.stdin.write("go\n")
