@@ -97,7 +97,7 @@ def _over_time() -> Row:
                 ],
             ),
             graph(
-                "Memory",
+                "GPU memory",
                 "model_gpu_memory_used_bytes and model_gpu_memory_total_bytes.",
                 "bytes",
                 NO_GPU,
@@ -112,8 +112,8 @@ def _over_time() -> Row:
             ),
             graph(
                 "Power",
-                "model_gpu_power_watts, what may be drawn (model_gpu_power_limit_watts), and the mean "
-                "by the energy used (model_gpu_energy_joules_total).",
+                "model_gpu_power_watts, what may be drawn (model_gpu_power_limit_watts), and the "
+                "mean by the energy used (model_gpu_energy_joules_total).",
                 "watt",
                 NOT_TOLD,
                 [
@@ -152,9 +152,9 @@ def _over_time() -> Row:
                 [_increase("xid_errors", "xid"), _increase("ecc_errors", "error")],
             ),
             graph(
-                "Since the last sample",
-                "Time since model_gpu_last_sample_timestamp_seconds. Above some seconds the GPU is "
-                "not up, and its gauges are absent.",
+                "Since the last sample of a GPU",
+                "Time since model_gpu_last_sample_timestamp_seconds. Above some seconds the GPU "
+                "does not answer, and its gauges are absent.",
                 "s",
                 NO_GPU,
                 [Query(age, GPU)],
