@@ -239,6 +239,9 @@ def serve(settings: Settings, *, reload: Callable[[], Settings] | None = None) -
         log.error("cannot listen on %s: %s", settings.listen_address, error)
         return 1
     log.info("listening", extra={"address": _shown(listening), "tls": context is not None})
+    # A scrape of many models makes so many objects that by the usual thresholds everything would be
+    # looked through for garbage each time; there is next to none.
+    gc.set_threshold(50_000, 20, 20)
     with listening:
         _Server(config, service).run(sockets=[listening])
     # The interpreter would look through all that was counted for garbage, a second long, and again.

@@ -332,7 +332,7 @@ class Ledger:
             return
         elapsed = self._moment().now - self._saved_at
         size = disk.folder.segment_bytes
-        late = elapsed >= SNAPSHOT_SECONDS and size > 0
+        late = elapsed >= SNAPSHOT_SECONDS
         needed = disk.folder.journal_bytes > disk.most or (disk.folder.beyond and not self.failing)
         again = needed and elapsed >= RETRY_SECONDS
         if late or again or size >= disk.most // SNAPSHOT_SHARE:

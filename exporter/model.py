@@ -106,10 +106,11 @@ class ModelVersion:
 
     def configure(self, settings: ModelSettings, windows: Sequence[WindowSpec], now: float) -> None:
         """Take new settings; other windows start anew, the totals stay."""
-        self.settings = settings
         self.windows = windows
-        self.encoder.configure(settings)
-        self.decisions = Decisions()
+        if settings != self.settings:
+            self.settings = settings
+            self.encoder.configure(settings)
+            self.decisions = Decisions()
         if self.counts is not None:
             self._counts(now).configure(windows, settings.per_class, now)
 

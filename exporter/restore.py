@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple, TypeVar
 
 from exporter.ledger import FORMAT, ROUNDING, Ledger
 from exporter.models import Models
@@ -17,6 +17,13 @@ log = logging.getLogger("modelmeter")
 
 CATCH_UP_SECONDS: Final = 5.0
 """How often what ticks do is done while the journal is done again."""
+
+
+One = TypeVar("One")
+
+
+class Stopped(Exception):
+    """It was told to stop in the middle; on disk all is as it was."""
 
 
 class Restored(NamedTuple):
@@ -38,17 +45,20 @@ class _Start(NamedTuple):
     lost: bool
 
 
-def restore(ledger: Ledger, monitor: Monitor, folder: Folder) -> Restored:
+def restore(
+    ledger: Ledger, monitor: Monitor, folder: Folder, stopping: Callable[[], bool] = lambda: False
+) -> Restored:
     """Bring the state back, as it was when the last operation was journalled.
 
     What is damaged is set aside, and the service starts. Counters then begin anew: were they only
-    slightly lower than before, Prometheus would take almost all of the total for new.
+    slightly lower than before, Prometheus would take almost all of the total for new. Raises
+    :class:`Stopped` soon after ``stopping`` says so.
     """
-    start = _load(ledger, monitor, folder)
+    start = _load(ledger, monitor, folder, stopping)
     now, lost, done = start.now, start.lost or folder.beyond, 0
     caught_up = now or 0.0
     try:
-        for record in folder.replay(start.segment):
+        for record in _until(stopping, folder.replay(start.segment)):
             try:
                 operation = operation_of(record)
                 before, now = now, operation.now
@@ -80,12 +90,22 @@ def restore(ledger: Ledger, monitor: Monitor, folder: Folder) -> Restored:
     return Restored(now, done, lost)
 
 
-def _load(ledger: Ledger, monitor: Monitor, folder: Folder) -> _Start:
+def _until(stopping: Callable[[], bool], every: Iterable[One]) -> Iterator[One]:
+    for one in every:
+        if stopping():
+            raise Stopped
+        yield one
+
+
+def _load(ledger: Ledger, monitor: Monitor, folder: Folder, stopping: Callable[[], bool]) -> _Start:
     """Load the newest snapshot that is whole; the one before leads to the same state."""
     numbers = folder.snapshots()
     for number in numbers:
         try:
-            now = _state(ledger, monitor, parts(folder.read_snapshot(number)))
+            records = _until(stopping, folder.read_snapshot(number))
+            now = _state(ledger, monitor, parts(records))
+        except Stopped:
+            raise
         except Damaged as error:
             log.error("%s", error)
             _set_aside(folder, error)

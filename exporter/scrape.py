@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client import generate_latest as text
 from prometheus_client.metrics_core import Metric
-from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
+from exporter.exposition import openmetrics, text
 from exporter.families import Family
 from exporter.registry import DROP_ORDER
 
@@ -30,8 +29,8 @@ class Collector(Protocol):
 
     name: str
 
-    def collect(self) -> Iterable[Metric]:
-        """Return fresh families."""
+    def collect(self) -> Iterable[Family | Metric]:
+        """Return fresh families; prometheus_client's are taken too."""
 
 
 class Scraper:
@@ -50,7 +49,7 @@ class Scraper:
         self._failing: set[str] = set()
         self._dropped = 0
 
-    def collect(self) -> list[Metric]:
+    def collect(self) -> list[Family]:
         """Return all families with samples, and how each collector did."""
         success = Family(
             "modelmeter_scrape_collector_success", "Whether a collector succeeded.", "gauge"
@@ -61,7 +60,7 @@ class Scraper:
         degraded = Family(
             "modelmeter_collector_degraded", "Whether a collector lacks rights.", "gauge"
         )
-        families: list[Metric] = []
+        families: list[Family] = []
         for collector in self._collectors:
             start = time.perf_counter()
             collected, good = self._guarded(collector)
@@ -70,15 +69,16 @@ class Scraper:
             seconds.add({"collector": collector.name}, time.perf_counter() - start)
             if hasattr(collector, "degraded"):
                 degraded.add({"collector": collector.name}, collector.degraded)
-        families = self._bounded([family for family in families if family.samples])
+        families = self._bounded([family for family in families if family.rows])
         series = Family("modelmeter_series", "Series of this exposition about models.", "gauge")
-        series.add({}, sum(len(f.samples) for f in families if f.name.startswith("model_")))
+        series.add({}, sum(len(f.rows) for f in families if f.name.startswith("model_")))
         told = (success, seconds, degraded, series)
-        return [*families, *(family for family in told if family.samples)]
+        return [*families, *(family for family in told if family.rows)]
 
-    def _guarded(self, collector: Collector) -> tuple[list[Metric], bool]:
+    def _guarded(self, collector: Collector) -> tuple[list[Family], bool]:
         try:
-            families = list(collector.collect())
+            collected = list(collector.collect())
+            families = [one if isinstance(one, Family) else Family.of(one) for one in collected]
         except Exception:
             if collector.name not in self._failing:
                 self._failing.add(collector.name)
@@ -87,17 +87,17 @@ class Scraper:
         self._failing.discard(collector.name)
         return families, True
 
-    def _bounded(self, families: list[Metric]) -> list[Metric]:
+    def _bounded(self, families: list[Family]) -> list[Family]:
         """Drop families about models, by group, until there are few enough series."""
-        over = sum(len(f.samples) for f in families if isinstance(f, Family)) - self._max_series()
+        over = sum(len(f.rows) for f in families if f.group is not None) - self._max_series()
         gone: set[str] = set()
         dropped = 0
         for group in DROP_ORDER:
-            members = [f for f in families if isinstance(f, Family) and f.group == group]
-            for family in sorted(members, key=lambda f: -len(f.samples)):
+            members = [f for f in families if f.group == group]
+            for family in sorted(members, key=lambda f: -len(f.rows)):
                 if dropped < over and family.name.startswith("model_"):
                     gone.add(family.name)
-                    dropped += len(family.samples)
+                    dropped += len(family.rows)
         if dropped > self._dropped:
             self._tell_dropped(dropped - self._dropped)
             log.warning("more series than max_series: left out %s", ", ".join(sorted(gone)))
@@ -105,24 +105,14 @@ class Scraper:
         return [family for family in families if family.name not in gone]
 
 
-class _Once:
-    """What prometheus_client's writers take: something to collect from."""
-
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> list[Metric]:
-        return self._families
-
-
-def render(families: list[Metric], accept: str, encoding: str) -> tuple[bytes, dict[str, str]]:
+def render(families: list[Family], accept: str, encoding: str) -> tuple[bytes, dict[str, str]]:
     """Return the exposition as the client wants it, and the headers that say so."""
     write, content_type = (
         (openmetrics, "application/openmetrics-text; version=1.0.0; charset=utf-8")
         if wants_openmetrics(accept)
         else (text, CONTENT_TYPE_PLAIN_0_0_4)
     )
-    body: bytes = write(_Once(families))
+    body = write(families)
     headers = {"content-type": content_type, "vary": "Accept, Accept-Encoding"}
     if wants_gzip(encoding):
         return gzip.compress(body, 1), {**headers, "content-encoding": "gzip"}

@@ -28,7 +28,7 @@ from exporter.monitor import Monitor
 from exporter.rate import RateLimit
 from exporter.reference.reference import Reference
 from exporter.reference_store import ReferenceStore
-from exporter.restore import restore
+from exporter.restore import Stopped, restore
 from exporter.scrape import Collector, Scraper
 
 log = logging.getLogger("modelmeter")
@@ -115,10 +115,17 @@ class Service:
         return body
 
     def restore(self) -> None:
-        """Bring the state back from disk, and save it anew; may take long. Raises ``OSError``."""
+        """Bring the state back from disk, and save it anew; may take long.
+
+        Told to stop, it stays as it was. Raises ``OSError``.
+        """
         if self.disk is None:
             return
-        found = restore(self.ledger, self.monitor, self.disk.folder)
+        try:
+            found = restore(self.ledger, self.monitor, self.disk.folder, lambda: self.stopping)
+        except Stopped:
+            log.info("stopped before the state was back: on disk all is as it was")
+            return
         if found.now is not None:
             # Time goes on from where it was: a clock that was set back is no reason to count anew.
             self.clock.forward(found.now)

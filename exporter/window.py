@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from exporter.bins import FeatureCounts
 from exporter.layout import Layout
 from exporter.registry import Floats, Metric
 from exporter.schema import Schema
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Window:
     """Whether metrics per class are wanted for a binary model too."""
     reference: Window | None = None
     """The reference, counted in the same bins, where there is one."""
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What was worked out from this window before, by a name for it."""
 
     @property
     def schema(self) -> Schema:
@@ -46,11 +51,6 @@ class Window:
         """Return a statistic that is one count."""
         array = self.get(name)
         return 0 if array is None else int(array[0])
-
-    @cached_property
-    def kept(self) -> dict[str, Any]:
-        """What was worked out from this window before, by a name for it."""
-        return {}
 
     def value(self, metric: Metric) -> Any:
         """Return what a metric says of this window; it is asked once."""
@@ -80,3 +80,17 @@ class Window:
             counts[bins.name] = FeatureCounts(bins, array[start : start + bins.size])
             start += bins.size
         return counts
+
+
+def once(function: Callable[[Window], Value]) -> Callable[[Window], Value]:
+    """Let what several metrics ask of a window be worked out once."""
+    name = f"{function.__module__}.{function.__qualname__}"
+
+    @wraps(function)
+    def known(window: Window) -> Value:
+        if name not in window.kept:
+            window.kept[name] = function(window)
+        value: Value = window.kept[name]
+        return value
+
+    return known

@@ -12,12 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    "exporter events rows edges logbins estimates rate bins answers coded",
+    "exporter events rows edges logbins estimates rate bins answers coded labels",
     "schema slots curves config logs packing",
     "environment registry join ingest store operations",
     "layout families start decisions statistics showing features",
-    "window panes scrape anomalies budget",
-    "reference.reference comparison metrics usage",
+    "window panes exposition anomalies budget",
+    "reference.reference comparison metrics scrape usage",
     "counts encode distances server",
     "drift",
     "limits",

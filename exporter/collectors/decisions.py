@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from exporter.deciding import Decisions
 from exporter.drift.rule import DriftDecision
 from exporter.families import Family
+from exporter.labels import Labels
 from exporter.monitor import Monitor
 
-Labels = dict[str, str]
 _SUBJECTS = {
     "feature": "the values of a feature",
     "prediction": "the outputs",
@@ -36,7 +36,7 @@ class DecisionsCollector:
         """Return limits, effects and decisions."""
         with self._monitor.lock:
             views = [
-                _View({"model": one.name, "version": one.version}, one.decisions)
+                _View(Labels.of({"model": one.name, "version": one.version}), one.decisions)
                 for one in self._monitor.models
             ]
         yield from _limits(views)
@@ -62,12 +62,12 @@ def _limits(views: Iterable[_View]) -> Iterable[Family]:
     for view in views:
         told = set()
         for decision in view.decisions.limits:
-            labels = {**view.labels, "window": decision.window, "metric": decision.metric}
+            labels = view.labels.and_(("window", decision.window), ("metric", decision.metric))
             if decision.reference is not None and (decision.window, decision.metric) not in told:
                 told.add((decision.window, decision.metric))
                 references.add(labels, decision.reference)
             for level in decision.levels:
-                leveled = {**labels, "bound": decision.bound, "level": level}
+                leveled = labels.and_(("bound", decision.bound), ("level", level))
                 limits.add(leveled, decision.limit)
                 if decision.breached is not None:
                     breached.add(leveled, decision.breached)
@@ -86,14 +86,15 @@ def _drift(views: Iterable[_View], kind: str) -> Iterable[Family]:
             labels = _subject(view, decision)
             effects.add(labels, decision.effect)
             for level, found in decision.levels.items():
-                limits.add({**labels, "level": level}, found.limit)
-                detected.add({**labels, "level": level}, found.detected)
+                leveled = labels.and_(("level", level))
+                limits.add(leveled, found.limit)
+                detected.add(leveled, found.detected)
     yield from (effects, limits, detected)
 
 
 def _subject(view: _View, decision: DriftDecision) -> Labels:
-    labels = {**view.labels, "window": decision.window}
-    return {**labels, "feature": decision.name} if decision.kind == "feature" else labels
+    labels = view.labels.and_(("window", decision.window))
+    return labels.and_(("feature", decision.name)) if decision.kind == "feature" else labels
 
 
 def _quality(views: Iterable[_View]) -> Iterable[Family]:
@@ -104,9 +105,9 @@ def _quality(views: Iterable[_View]) -> Iterable[Family]:
     )
     for view in views:
         for decision in view.decisions.quality:
-            labels = {**view.labels, "window": decision.window, "feature": decision.feature}
+            labels = view.labels.and_(("window", decision.window), ("feature", decision.feature))
             for level in decision.levels:
-                leveled = {**labels, "problem": decision.problem, "level": level}
+                leveled = labels.and_(("problem", decision.problem), ("level", level))
                 family.add(leveled, decision.detected)
     yield family
 
@@ -115,5 +116,5 @@ def _drifted(views: Iterable[_View]) -> Family:
     family = _gauge("model_drifted_features", "How many features have drifted.")
     for view in views:
         for (window, level), count in view.decisions.drifted_features().items():
-            family.add({**view.labels, "window": window, "level": level}, count)
+            family.add(view.labels.and_(("window", window), ("level", level)), count)
     return family

@@ -69,7 +69,7 @@ class OwnCollector:
         self._process = ProcessCollector(registry=None)
         self._cost = Cost()
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family | Metric]:
         """Return what modelmeter tells of itself."""
         with self._monitor.lock:
             received, clamped = self._monitor.models.received, self._monitor.models.clamped

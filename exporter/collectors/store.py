@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prometheus_client.metrics_core import Metric
-
 from exporter.families import Family
 from exporter.ledger import Disk, Ledger
 
@@ -19,7 +17,7 @@ class StoreCollector:
         self._ledger = ledger
         self._disk = disk
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family]:
         """Return what is known of the journal and of the snapshots."""
         folder = self._disk.folder
         if self._disk.journals:

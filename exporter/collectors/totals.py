@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from exporter.families import Family
+from exporter.labels import Labels
 from exporter.model import ModelVersion
 from exporter.monitor import Monitor
 from exporter.registry import TOTALS, Total, label_values
 from exporter.window import Window
-
-_View = tuple[dict[str, str], Window]
 
 
 class TotalsCollector:
@@ -40,11 +39,11 @@ class TotalsCollector:
             yield family
 
 
-def _labels(model: ModelVersion) -> dict[str, str]:
-    return {"model": model.name, "version": model.version}
+def _labels(model: ModelVersion) -> Labels:
+    return Labels.of({"model": model.name, "version": model.version})
 
 
-def _add(family: Family, total: Total, labels: dict[str, str], life: Window) -> None:
+def _add(family: Family, total: Total, labels: Labels, life: Window) -> None:
     value = total.value(life)
     if value is None:
         return
@@ -53,7 +52,7 @@ def _add(family: Family, total: Total, labels: dict[str, str], life: Window) -> 
         family.add_histogram(labels, total.edges, counts, of_values)
     elif isinstance(value, Mapping):
         for key, one in value.items():
-            family.add({**labels, **dict(zip(total.labels, label_values(key), strict=True))}, one)
+            family.add(labels.following(total.labels, label_values(key)), one)
     else:
         family.add(labels, value)
 
@@ -90,15 +89,15 @@ def _state(monitor: Monitor, models: Iterable[ModelVersion]) -> Iterable[Family]
         labels = _labels(model)
         task = model.encoder.task
         if task is not None:
-            info.add({**labels, "task": task, "team": model.settings.team}, 1)
+            info.add(labels.and_(("task", task), ("team", model.settings.team)), 1)
         pending.add(labels, model.owner.pending)
         waiting.add(labels, monitor.models.pending_labels(model))
         if model.activity.prediction is not None:
             predicted.add(labels, model.activity.prediction)
         if model.activity.label is not None:
             labelled.add(labels, model.activity.label)
-        expired.add({**labels, "reason": "ttl"}, model.owner.expired_ttl)
-        expired.add({**labels, "reason": "capacity"}, model.owner.expired_capacity)
+        expired.add(labels.and_(("reason", "ttl")), model.owner.expired_ttl)
+        expired.add(labels.and_(("reason", "capacity")), model.owner.expired_capacity)
         orphaned.add(labels, monitor.models.orphaned(model))
         repeated.add(labels, model.duplicates)
     yield from (info, pending, waiting, predicted, labelled, expired, orphaned, repeated)

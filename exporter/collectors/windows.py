@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from typing import Final
 
 from exporter.config import WindowSpec
+from exporter.config.settings import DriftSettings
 from exporter.estimates import Estimate
+from exporter.events import Task
 from exporter.families import Family
+from exporter.labels import Labels
+from exporter.model import ModelVersion
 from exporter.monitor import Monitor
 from exporter.registry import METRICS, Metric, label_values
 from exporter.showing import shown
@@ -16,14 +20,6 @@ from exporter.window import Window
 
 AT_ONCE: Final = 20
 """Models copied together: a few milliseconds of work."""
-
-
-@dataclass(frozen=True)
-class _View:
-    """What one model version shows, copied while no event was being counted."""
-
-    labels: dict[str, str]
-    windows: list[tuple[WindowSpec, Window]]
 
 
 class WindowsCollector:
@@ -37,26 +33,21 @@ class WindowsCollector:
 
     def collect(self) -> Iterable[Family]:
         """Return the families of all registered metrics and their bounds."""
-        views = list(self._views())
-        drift = self._monitor.settings.drift
+        families = {one.name: _family(one) for one in METRICS.values()}
         bounds = Family(
             "model_metric_confidence_bound",
             "Bound of the 95 % interval around a metric of this window.",
             "gauge",
             "bound",
         )
-        for metric in METRICS.values():
-            family = Family(
-                metric.name, metric.help, "summary" if metric.summary else "gauge", metric.group
-            )
-            for view in views:
-                for spec, window in view.windows:
-                    if window.schema.task in metric.tasks and shown(metric, spec, drift):
-                        _add(family, bounds, metric, window, {**view.labels, "window": spec.name})
-            yield family
-        yield bounds
+        wanted = cache(partial(_metrics, self._monitor.settings.drift))
+        for labels, spec, window in self._windows():
+            for metric in wanted(spec, window.schema.task):
+                _add(families[metric.name], bounds, metric, window, labels)
+        return [*families.values(), bounds]
 
-    def _views(self) -> Iterable[_View]:
+    def _windows(self) -> Iterator[tuple[Labels, WindowSpec, Window]]:
+        """Return what each model shows, copied while no event was being counted."""
         with self._monitor.lock:
             models = list(self._monitor.models)
         for start in range(0, len(models), AT_ONCE):
@@ -64,24 +55,39 @@ class WindowsCollector:
             # not wait for a batch of events before each model either.
             with self._monitor.lock:
                 now = self._clock()
-                for model in models[start : start + AT_ONCE]:
-                    windows = list(model.counts.all_windows(now)) if model.counts else []
-                    yield _View({"model": model.name, "version": model.version}, windows)
+                copied = [
+                    (_labels(model, spec), spec, window)
+                    for model in models[start : start + AT_ONCE]
+                    if model.counts is not None
+                    for spec, window in model.counts.all_windows(now)
+                ]
+            yield from copied
 
 
-def _add(
-    family: Family, bounds: Family, metric: Metric, window: Window, labels: dict[str, str]
-) -> None:
+def _labels(model: ModelVersion, spec: WindowSpec) -> Labels:
+    return Labels.of({"model": model.name, "version": model.version, "window": spec.name})
+
+
+def _metrics(drift: DriftSettings, spec: WindowSpec, task: Task | None) -> list[Metric]:
+    """Return the metrics that a window of such a model shows."""
+    return [one for one in METRICS.values() if task in one.tasks and shown(one, spec, drift)]
+
+
+def _family(metric: Metric) -> Family:
+    return Family(metric.name, metric.help, "summary" if metric.summary else "gauge", metric.group)
+
+
+def _add(family: Family, bounds: Family, metric: Metric, window: Window, labels: Labels) -> None:
     value = metric.value(window)
     if isinstance(value, Estimate):
         interval = value.interval()
         if interval is not None:
-            for bound, at in zip(("lower", "upper"), interval, strict=True):
-                bounds.add({**labels, "metric": metric.key, "bound": bound}, at)
+            of_metric = "metric", metric.key
+            bounds.add(labels.and_(of_metric, ("bound", "lower")), interval[0])
+            bounds.add(labels.and_(of_metric, ("bound", "upper")), interval[1])
         value = value.value
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for key, one in value.items():
-            names: dict[str, str] = dict(zip(metric.labels, label_values(key), strict=True))
-            family.add({**labels, **names}, one)
+            family.add(labels.following(metric.labels, label_values(key)), one)
     elif value is not None:
         family.add(labels, value)

@@ -14,7 +14,7 @@ import numpy as np
 
 from exporter.estimates import FScore, Proportion
 from exporter.registry import BINARY, CLASSIFIERS, Floats, metric
-from exporter.window import Window
+from exporter.window import Window, once
 
 
 class Counts(NamedTuple):
@@ -26,6 +26,7 @@ class Counts(NamedTuple):
     tn: int
 
 
+@once
 def positive_counts(window: Window) -> Counts | None:
     """Return the cells about the positive class, ``None`` while it is unknown."""
     cells = window.get("confusion")

@@ -15,7 +15,7 @@ from exporter.curves import Rankings
 from exporter.estimates import Mean
 from exporter.metrics.classification import ratio
 from exporter.registry import CLASSIFIERS, Floats, metric
-from exporter.window import Window
+from exporter.window import Window, once
 
 PRESENT: Final = 0.5
 """A class is present from half an expected label on."""
@@ -34,12 +34,14 @@ class Margins(NamedTuple):
     events: float
 
 
+@once
 def margins(window: Window) -> Margins | None:
     """Return what is expected of a window's events with scores; ``None`` where nothing is."""
     found = _binary(window) if window.schema.task == "binary" else _multiclass(window)
     return found if found is not None and found.events > 0 else None
 
 
+@once
 def _split(window: Window) -> tuple[Floats, Floats] | None:
     """Return a binary model's expected positives and negatives: (predicted class, bin)."""
     bins, table = window.get("predicted_score_bins"), window.schema.calibration

@@ -7,9 +7,10 @@ import numpy as np
 from exporter.curves import Rankings
 from exporter.estimates import Normal
 from exporter.registry import CLASSIFIERS, Floats, metric
-from exporter.window import Window
+from exporter.window import Window, once
 
 
+@once
 def rankings(window: Window) -> Rankings | None:
     """Return the ranking of the positive class, or one of each class, that has both kinds."""
     edges = window.schema.score_edges

@@ -184,8 +184,17 @@ class Folder:
             self._set_mark(self.beyond)
 
     def set_aside(self, path: Path) -> None:
-        """Move a damaged file away, where a person may look at it; it is never deleted."""
+        """Move a damaged file away, where a person may look at it; it is never deleted.
+
+        Where the disk refuses that, it stays where it is.
+        """
         self.damaged += 1
+        try:
+            self._move_aside(path)
+        except OSError as error:
+            log.error("a damaged file stays where it is, %s: %s", path, error)
+
+    def _move_aside(self, path: Path) -> None:
         aside = self.path / DAMAGED
         aside.mkdir(mode=0o700, exist_ok=True)
         target = aside / path.name

@@ -27,6 +27,8 @@ from exporter.web.view_schemas import DELETED_RESPONSE, PUT_RESPONSE, SHOWN
 MAX_BYTES: Final = 256 * 2**20
 PART_SECONDS: Final = 30.0
 """How long a client may pause while it sends its body."""
+BODY_SECONDS: Final = 600.0
+"""How long a client may take in all; nobody else can send a reference meanwhile."""
 PART_BYTES: Final = 2**20
 LOOK_SECONDS: Final = 0.5
 """How often a request that waits looks whether modelmeter stops."""
@@ -150,9 +152,13 @@ async def _built(service: Service, request: Request, model: str) -> Built:
     except BuildError as error:
         raise _refused(error) from None
     try:
-        async for part in _parts(service, request):
-            await asyncio.to_thread(build.write, part)
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in _parts(service, request):
+                await asyncio.to_thread(build.write, part)
         return await asyncio.to_thread(build.result)
+    except TimeoutError:
+        told = f"body did not arrive in {BODY_SECONDS:g} s"
+        raise Refused(408, told, headers={"connection": "close"}) from None
     except BuildError as error:
         raise _refused(error) from None
     finally:

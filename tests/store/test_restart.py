@@ -3,13 +3,17 @@
 import shutil
 import threading
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import JoinSettings, ModelSettings, ReferenceSettings, WindowSpec
-from exporter.ledger import checked, read
+from exporter.intake import Moment
+from exporter.ledger import Disk, Ledger, checked, read
+from exporter.monitor import Monitor
+from exporter.restore import Stopped, restore
 from exporter.rows import Predictions, concat
 from exporter.store.folder import Folder, InUse
 from tests.golden import scenario
@@ -187,6 +191,35 @@ def test_a_damaged_snapshot_is_no_loss_while_the_one_before_is_whole(path):
         assert again.folder.damaged == 1
         assert all(again.counters()[key] >= value for key, value in exposed.items())
     assert (path / "damaged" / newest.name).exists()
+
+
+def test_a_damaged_file_that_cannot_be_moved_stays_and_the_start_goes_on(path, caplog):
+    exposed, now = life(path)
+    newest = files(path, "snapshot")[-1]
+    newest.write_bytes(newest.read_bytes()[:-5])
+    (path / "damaged").write_text("no folder can be made here")
+    with alive(path, now=now) as again:
+        assert not again.restored.lost
+        assert again.folder.damaged == 1
+        assert all(again.counters()[key] >= value for key, value in exposed.items())
+    assert newest.exists()
+    assert "stays where it is" in caplog.text
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 8])
+def test_a_start_that_is_told_to_stop_stops_and_leaves_the_disk_as_it_was(path, after):
+    exposed, now = life(path)
+    before = {file.name: file.read_bytes() for file in path.glob("*-*")}
+    asked = count()
+    folder = Folder(path, sync=False)
+    monitor = Monitor(SETTINGS)
+    ledger = Ledger(monitor, lambda: Moment(now, now), Disk(folder))
+    with pytest.raises(Stopped):
+        restore(ledger, monitor, folder, lambda: next(asked) >= after)
+    folder.close()
+    assert {file.name: file.read_bytes() for file in path.glob("*-*")} == before
+    with alive(path, now=now) as again:
+        assert all(again.counters()[key] >= value for key, value in exposed.items())
 
 
 def test_after_a_loss_windows_and_joins_stay_and_counters_begin_anew(path):

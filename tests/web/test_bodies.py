@@ -289,3 +289,19 @@ def test_requests_may_follow_each_other_without_waiting(served) -> None:
 def test_what_is_no_request_is_400(served, request_) -> None:
     assert served.raw(request_).startswith(b"HTTP/1.1 400 ")
     assert still_serves(served)
+
+
+def test_a_reference_that_trickles_is_408_and_lets_the_next_be_built(monkeypatch) -> None:
+    monkeypatch.setattr("exporter.web.references.BODY_SECONDS", 0.3)
+    head = (
+        b"PUT /v1/reference?model=m HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 1000\r\n\r\n["
+    )
+    with running() as client:
+        answer = client.raw(head)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'{"error":"body did not arrive in 0.3 s","detail":[]}' in answer
+        monkeypatch.undo()
+        events = b'[{"score": 0.5}, {"score": 0.7}]'
+        path = "/v1/reference?model=m"
+        until(lambda: client.request("PUT", path, events, JSON).status != 503, "the next one")
