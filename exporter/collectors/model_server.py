@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from exporter.families import Family
+from exporter.families import Family, Type
 from exporter.server.sampler import Sampler
 from exporter.server.server import STALLS
 from exporter.server.state import State
@@ -77,9 +77,9 @@ class ModelServerCollector:
 
 
 def _family(
-    name: str, help_: str, type_: str, values: Sequence[tuple[State, float | None]]
+    name: str, help_: str, type_: Type, values: Sequence[tuple[State, float | None]]
 ) -> Family:
-    family = Family(f"model_server_{name}", help_, "counter" if type_ == "counter" else "gauge")
+    family = Family(f"model_server_{name}", help_, type_, None)
     for state, value in values:
         if value is not None:
             family.add(_labels(state), value)
@@ -95,7 +95,7 @@ def _total(state: State, name: str) -> float | None:
 
 
 def _pressure(states: Sequence[State]) -> Family:
-    family = Family("model_server_pressure_seconds_total", PRESSURE, "counter")
+    family = Family("model_server_pressure_seconds_total", PRESSURE, "counter", None)
     for state in states:
         for stall in STALLS:
             if (value := _total(state, stall)) is not None:
@@ -106,7 +106,8 @@ def _pressure(states: Sequence[State]) -> Family:
 
 def _windows(states: Sequence[State]) -> Iterator[Family]:
     families = {
-        name: Family(f"model_server_{name}", help_, "summary") for name, help_ in WINDOWS.items()
+        name: Family(f"model_server_{name}", help_, "summary", None)
+        for name, help_ in WINDOWS.items()
     }
     for state in states:
         for window, used in state.windows.items():

@@ -83,8 +83,9 @@ class Accumulator(Generic[Key]):
             while heir in ended and heir not in passed:
                 passed.add(heir)
                 heir = ended[heir].parent
-            debts = [*self._owed.pop(pid, ()), _Owed(figures)]
-            self._owed.setdefault(heir, []).extend(debts)
+            # What the ended one was to inherit goes on to its own heir, who needs as long again.
+            passed_on = [_Owed(debt.figures) for debt in self._owed.pop(pid, ())]
+            self._owed.setdefault(heir, []).extend([*passed_on, _Owed(figures)])
 
     def _growth(self, name: str, reading: Reading, before: Reading | None) -> float:
         if before is None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.server.counters import PATIENCE, Accumulator, Reading
@@ -72,6 +72,10 @@ def torn(kernel: Kernel, choice: int) -> dict[int, Reading]:
     return {pid: one for pid, one in before.items() if pid in kernel.figures}
 
 
+@settings(max_examples=300)
+@example([("fork", 0), ("fork", 1), ("run", 14, 1), ("sample",), ("torn", 0), ("torn", 0)])
+@example([("fork", 0), ("run", 1, 9), ("sample",), ("torn", 0)])
+@example([("fork", 0), ("fork", 1), ("run", 2, 9), ("sample",), ("exit", 0), ("exit", 0)])
 @given(operations)
 def test_every_work_counts_once_and_the_total_never_falls(steps):
     kernel, of = Kernel(), counter()

@@ -103,6 +103,18 @@ def test_what_a_server_did_before_it_was_seen_is_no_use_of_a_window(tmp_path):
     assert highest(watch, "cpu_usage_cores") == pytest.approx(0.2, rel=0.01)
 
 
+def test_a_server_that_is_found_late_shows_no_use_before_it_was_watched(tmp_path):
+    """Not 0 cores either: nobody knows what it did since the last sample."""
+    proc = write(tmp_path, MACHINE, process(7, ticks=100_000))
+    found = iter([None, 7])
+    watch = Watch(SERVER, proc=proc, root=str(tmp_path), find=lambda _: next(found))
+    assert watch.sample()["model_server_up"] == 0
+    assert watch.sample()["model_server_up"] == 1
+    assert watch.labelled("model_server_cpu_usage_cores") == {}
+    watch.sample()
+    assert highest(watch, "cpu_usage_cores") == 0
+
+
 def test_a_restarted_server_is_in_use_from_its_first_moment(tmp_path):
     watch = watched(tmp_path, process(7, ticks=100_000))
     watch.sample()

@@ -156,8 +156,11 @@ def test_without_pressure_of_its_own_the_machines_is_told(tmp_path):
 
 
 def test_the_top_of_the_whole_machine_is_no_container(tmp_path):
-    assert seen(tmp_path, V2, {"proc/7/cgroup": "0::/\n"}).values == {}
+    of_all = {"sys/fs/cgroup/memory.current": "5\n", "sys/fs/cgroup/cpu.pressure": "some total=7\n"}
+    found = seen(tmp_path, V2, {"proc/7/cgroup": "0::/\n"}, of_all)
+    assert (found.values, counters(found)) == ({}, {})
     top = {"proc/7/cgroup": "4:memory:/\n3:cpu,cpuacct:/\n"}
+    top[f"{V1_MEMORY}/memory.usage_in_bytes"] = "9\n"
     assert seen(tmp_path / "v1", V1, top).values == {}
 
 
@@ -192,7 +195,11 @@ def test_another_containers_groups_are_read_in_its_own_mounts(tmp_path):
 
 
 def test_what_lies_outside_of_every_mount_is_not_guessed(tmp_path):
-    proc = write(tmp_path, beside("/../server.scope", "/../other.scope"))
+    strange = {
+        "sys/fs/server.scope/cgroup.controllers": "cpu\n",
+        "sys/fs/server.scope/cgroup.type": "domain\n",
+    }
+    proc = write(tmp_path, beside("/../server.scope", "/../other.scope"), strange)
     assert chains(proc.folder, str(tmp_path), 7) == {}
 
 
