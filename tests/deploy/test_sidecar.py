@@ -1,15 +1,11 @@
 """The sidecar: it says of modelmeter what is so, and a component puts it beside any server."""
 
-import json
 import re
-import shutil
 import subprocess
 import sys
 
-import bcrypt
 import pytest
 import yaml
-from cryptography import x509
 
 from exporter.__main__ import main
 from exporter.cli.parser import build
@@ -29,11 +25,8 @@ from tests.deploy.manifests import (
     sidecar,
 )
 from tests.deploy.support import ROOT, ok
-from tests.programs import program
-from tests.web.certificates import Authority
 from tests.web.support import HOST, Client, free_port, until
 
-PAGE = (ROOT / "docs/kubernetes.md").read_text("utf-8")
 WITH_SIDECAR = ["base", "overlays/demo", "overlays/gpu", "overlays/persistent", "overlays/tls"]
 each = pytest.mark.parametrize("folder", WITH_SIDECAR)
 PORT = int(Settings().listen_address.lstrip(":"))
@@ -196,31 +189,6 @@ def answers(client: Client, process: subprocess.Popen) -> bool:
         return False
 
 
-def opened(policy) -> dict[str, set[int]]:
-    """The ports that are open to everybody, by protocol."""
-    found: dict[str, set[int]] = {"TCP": set(), "UDP": set()}
-    for rule in policy["spec"]["ingress"]:
-        for port in rule["ports"] if "from" not in rule else []:
-            last = port.get("endPort", port["port"])
-            found[port.get("protocol", "TCP")] |= set(range(port["port"], last + 1))
-    return found
-
-
-def test_the_network_policy_closes_one_port():
-    policy = one("overlays/demo", "NetworkPolicy")
-    everything = set(range(1, 65536))
-    assert opened(policy) == {"TCP": everything - {PORT}, "UDP": everything}
-    (closed,) = [rule for rule in policy["spec"]["ingress"] if "from" in rule]
-    # By number: a sidecar's port is not found by its name everywhere (projectcalico/calico#8881).
-    assert closed["ports"] == [{"port": PORT}]
-    labels = [peer["podSelector"]["matchLabels"] for peer in closed["from"]]
-    assert labels == [{"app.kubernetes.io/name": "prometheus"}, {"modelmeter": "client"}]
-    traffic = one("overlays/demo", "Deployment", name="traffic")
-    assert traffic["spec"]["template"]["metadata"]["labels"].items() >= labels[1].items()
-    chosen = one("overlays/demo", "Deployment", name="model")["spec"]["template"]["metadata"]
-    assert policy["spec"]["podSelector"]["matchLabels"].items() <= chosen["labels"].items()
-
-
 def test_the_sidecar_sees_gpus_and_the_server_claims_one():
     variables = environment(sidecar("overlays/gpu"))
     assert variables["NVIDIA_VISIBLE_DEVICES"] == "all"
@@ -249,146 +217,3 @@ def test_the_demo_parts_know_each_other():
     (port,) = one("overlays/demo", "Service", name="modelmeter")["spec"]["ports"]
     assert urls["--events-url"] == f"http://modelmeter:{port['port']}/v1/events"
     assert f"--events-url=http://127.0.0.1:{PORT}/v1/events" in server("base")["args"]
-
-
-# TLS: the Secrets as the page has them made.
-
-
-def secrets() -> dict[str, set[str]]:
-    """The keys of each Secret that the page makes."""
-    commands = PAGE.replace("\\\n", " ")
-    found = {}
-    for kind, name, rest in re.findall(r"create secret (\w+) ([\w-]+)(.*)", commands):
-        files = re.findall(r"--from-(?:file|literal)=([\w.-]+)", rest)
-        found[name] = {"tls.crt", "tls.key"} if kind == "tls" else set(files)
-    return found
-
-
-def test_the_page_makes_the_secrets_that_are_asked_for():
-    volumes = {
-        volume["name"]: volume["secret"]["secretName"]
-        for volume in model_pod("overlays/tls")["volumes"]
-        if "secret" in volume
-    }
-    monitor = one("overlays/monitoring-tls", "PodMonitor")["spec"]["podMetricsEndpoints"][0]
-    used = [
-        monitor["tlsConfig"]["ca"]["secret"],
-        monitor["basicAuth"]["username"],
-        monitor["basicAuth"]["password"],
-    ]
-    made = secrets()
-    assert made.keys() == {*volumes.values(), *(one["name"] for one in used)}
-    for key in used:
-        assert key["key"] in made[key["name"]]
-    container = sidecar("overlays/tls")
-    variables = environment(container)
-    (token,) = yaml.safe_load(variables["MODELMETER_TOKENS"])
-    web = yaml.safe_load((FOLDER / "components/tls/web-config.yml").read_text("utf-8"))
-    for path in (
-        variables["MODELMETER_WEB_CONFIG_FILE"],
-        token["file"],
-        web["tls_server_config"]["cert_file"],
-        web["tls_server_config"]["key_file"],
-    ):
-        folder, _, name = path.rpartition("/")
-        assert name in made[volumes[mounted(container, folder)]]
-    assert token["scope"] == "ingest"
-
-
-def test_the_web_configuration_is_valid_once_it_has_a_hash(tmp_path):
-    text = (FOLDER / "components/tls/web-config.yml").read_text("utf-8")
-    assert "PUT-THE-HASH-HERE" in text
-    path = tmp_path / "web-config.yml"
-    path.write_text(text)
-    assert main(["check-config", "--web.config.file", str(path)]) == 1, "no password by default"
-    ours = Authority("ours")
-    ours.issue("modelmeter", x509.DNSName("modelmeter")).write(tmp_path, "tls")
-    hashed = bcrypt.hashpw(b"a password", bcrypt.gensalt(4)).decode()
-    text = text.replace("PUT-THE-HASH-HERE", hashed).replace("/etc/modelmeter-tls", str(tmp_path))
-    path.write_text(text)
-    assert main(["check-config", "--web.config.file", str(path)]) == 0
-    done = subprocess.run([program("promtool"), "check", "web-config", path], check=False)
-    assert done.returncode == 0
-
-
-# The page's own examples, built.
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A project of the reader's beside a copy of deploy/kubernetes, as the page tells it."""
-    shutil.copytree(FOLDER, tmp_path / "modelmeter/deploy/kubernetes")
-    (text,) = re.findall(r"```yaml\n(apiVersion: kustomize.*?)```", PAGE, re.S)
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "kustomization.yaml").write_text(text)
-    (mine / "modelmeter.yml").write_text("model_server: {port: 9000}\n")
-    (mine / "deployment.yaml").write_text(json.dumps(OTHER) + "\n---\n" + json.dumps(PLAIN))
-    return mine
-
-
-def workload(name: str, labels: dict[str, str], **spec):
-    app = {"app": name}
-    containers = [{"name": "server", "image": "my-server:3", "ports": [{"containerPort": 9000}]}]
-    inside = {"containers": containers, **spec}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {
-            "selector": {"matchLabels": app},
-            "template": {"metadata": {"labels": app}, "spec": inside},
-        },
-    }
-
-
-OTHER = workload(
-    "scorer",
-    {"modelmeter": "sidecar"},
-    securityContext={"runAsUser": 1000, "fsGroup": 1000},
-    initContainers=[{"name": "fetch", "image": "fetch:1"}],
-    volumes=[{"name": "weights", "emptyDir": {}}],
-    terminationGracePeriodSeconds=300,
-)
-PLAIN = workload("database", {})
-
-
-def test_the_component_adds_to_another_server_and_takes_nothing(project):
-    objects = built(project)
-    mine, untouched = of_kind(objects, "Deployment")
-    if mine["metadata"]["name"] == "database":
-        mine, untouched = untouched, mine
-    assert untouched == PLAIN
-    inside, before = mine["spec"]["template"]["spec"], OTHER["spec"]["template"]["spec"]
-    assert inside["containers"] == before["containers"]
-    assert inside["securityContext"] == before["securityContext"]
-    assert inside["terminationGracePeriodSeconds"] == 300
-    names = [container["name"] for container in inside["initContainers"]]
-    assert sorted(names) == ["fetch", "modelmeter"]
-    (added,) = [each for each in inside["initContainers"] if each["name"] == "modelmeter"]
-    assert added["image"] == f"registry.example.org/{sidecar('base')['image']}"
-    assert {key: value for key, value in added.items() if key != "image"} == {
-        key: value for key, value in sidecar("base").items() if key != "image"
-    }
-    assert {volume["name"] for volume in inside["volumes"]} == {
-        "weights",
-        "modelmeter-config",
-        "modelmeter-state",
-    }
-
-
-def test_other_settings_roll_the_pods(project):
-    first = one(project, "ConfigMap")
-    assert first["data"] == {"modelmeter.yml": "model_server: {port: 9000}\n"}
-    (project / "modelmeter.yml").write_text("model_server: {port: 9001}\n")
-    again = tuple(yaml.safe_load_all(ok("kubectl", "kustomize", project)))
-    (second,) = of_kind(again, "ConfigMap")
-    assert second["metadata"]["name"] != first["metadata"]["name"]
-    assert second["metadata"]["name"] in str(of_kind(again, "Deployment"))
-
-
-def test_the_page_names_every_folder_and_every_command_leads_somewhere():
-    for folder in [*BUILDABLE, *(FOLDER / "components").iterdir()]:
-        assert f"`{folder.relative_to(FOLDER)}`" in PAGE
-    for path in re.findall(r"kubectl apply.* -k (\S+?)`?(?:\s|$)", PAGE):
-        assert (ROOT / path / "kustomization.yaml").exists()
