@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
+from exporter.gpu.asking import Asking, Call, translated
 from exporter.gpu.device import Device, Reading, Sample
-from exporter.gpu.driver import DriverGone, GpuError, GpuForbidden, GpuLost, NoDriver
+from exporter.gpu.driver import GpuError, GpuForbidden, GpuLost, NoDriver
+from exporter.gpu.xid import XidErrors
 
 LIBRARY: Final = "libnvidia-ml.so.1"
 """Loaded before ``pynvml``, which costs memory where there is no GPU."""
@@ -27,12 +29,8 @@ THROTTLING: Final = {
     "hw_power_brake": 0x80,
 }
 """Bits of NVML's ``nvmlClocksEventReasons``."""
-XID_EVENTS: Final = 0x08
-"""NVML's ``nvmlEventTypeXidCriticalError``."""
 ECC: Final = {"corrected": 0, "uncorrected": 1}
 AGGREGATE, VOLATILE = 1, 0
-
-Call = Callable[[], Any]
 
 
 class Nvml:
@@ -59,6 +57,7 @@ class Nvml:
             self._opened += 1
             return int(self._nvml.nvmlDeviceGetCount())
         except self._nvml.NVMLError as error:
+            self.close()
             missing = (self._nvml.NVMLError_DriverNotLoaded, self._nvml.NVMLError_LibraryNotFound)
             raise (NoDriver if isinstance(error, missing) else GpuError)(str(error)) from None
 
@@ -254,104 +253,6 @@ class NvmlGpu:
                     # A process that is listed by both functions is still one.
                     most[process.pid] = max(most.get(process.pid, 0.0), process.usedGpuMemory)
         return sum(most.values()) if most else None
-
-
-class Asking:
-    """Asks for single values, each of which may be missing, and remembers how that went."""
-
-    def __init__(self, nvml: Any) -> None:
-        self._nvml = nvml
-        self.answered = False
-        """Whether the GPU said anything at all, if only that something is not supported."""
-        self.denied: set[str] = set()
-        self.failure: str | None = None
-
-    def __call__(self, what: str, *calls: Call) -> Any:
-        """Return the first answer of ``calls``, the newest function first, or ``None``.
-
-        Raises :class:`GpuLost` and :class:`DriverGone`.
-        """
-        nvml = self._nvml
-        for call in calls:
-            try:
-                with translated(nvml):
-                    answer = call()
-            except nvml.NVMLError_FunctionNotFound:
-                continue
-            except nvml.NVMLError_NoPermission:
-                self.denied.add(what)
-            except nvml.NVMLError_NotSupported:
-                pass
-            except nvml.NVMLError as error:
-                self.failure = f"{what}: {error}"
-                return None
-            else:
-                self.answered = True
-                return answer
-            self.answered = True
-            return None
-        return None
-
-
-class XidErrors:
-    """XID errors of all GPUs, as the driver reports them."""
-
-    def __init__(self, nvml: Any, count: int) -> None:
-        """Raises an ``NVMLError`` where the driver has no events."""
-        self._nvml = nvml
-        self._set = nvml.nvmlEventSetCreate()
-        self._places: dict[int | None, int] = {}
-        for index in range(count):
-            with contextlib.suppress(nvml.NVMLError):
-                handle = nvml.nvmlDeviceGetHandleByIndex(index)
-                if nvml.nvmlDeviceGetSupportedEventTypes(handle) & XID_EVENTS:
-                    nvml.nvmlDeviceRegisterEvents(handle, XID_EVENTS, self._set)
-                    self._places[_address(handle)] = index
-
-    @property
-    def gpus(self) -> Collection[int]:
-        """The numbers of the GPUs that are listened to."""
-        return self._places.values()
-
-    def wait(self, seconds: float) -> tuple[int, int] | None:
-        """Return the next error, ``None`` if none came in time; raises :class:`GpuError`."""
-        nvml = self._nvml
-        try:
-            with translated(nvml):
-                event = nvml.nvmlEventSetWait_v2(self._set, round(seconds * 1000))
-        except nvml.NVMLError_Timeout:
-            return None
-        except nvml.NVMLError as error:
-            raise GpuError(str(error)) from None
-        place = self._places.get(_address(event.device))
-        if place is None or event.eventType != XID_EVENTS:
-            return None
-        return place, int(event.eventData)
-
-    def close(self) -> None:
-        """Listen no more."""
-        with contextlib.suppress(self._nvml.NVMLError):
-            self._nvml.nvmlEventSetFree(self._set)
-
-
-@contextlib.contextmanager
-def translated(nvml: Any) -> Iterator[None]:
-    """Turn what concerns a whole GPU or the whole driver into our errors."""
-    try:
-        yield
-    except (nvml.NVMLError_GpuIsLost, nvml.NVMLError_ResetRequired) as error:
-        raise GpuLost(str(error)) from None
-    except (
-        nvml.NVMLError_Uninitialized,
-        nvml.NVMLError_DriverNotLoaded,
-        nvml.NVMLError_LibRmVersionMismatch,
-    ) as error:
-        raise DriverGone(str(error)) from None
-
-
-def _address(handle: Any) -> int | None:
-    """Return where a handle points to: two handles of one GPU are the same place."""
-    return ctypes.cast(handle, ctypes.c_void_p).value
 
 
 def _thousandths(value: Any) -> float | None:

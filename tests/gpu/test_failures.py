@@ -163,6 +163,14 @@ def test_a_driver_that_is_there_but_does_not_work(reading, how):
     assert reader.until(both)[SUCCESS] == 1
 
 
+def test_a_driver_that_opens_and_then_fails_is_opened_anew(reading):
+    driver, reader = reading(TWO | {"count": "error 999"})
+    reader.until(lambda s: s.get(SUCCESS) == 0 and driver.noted("init") > 2)
+    driver.write(TWO)
+    reader.until(both)
+    assert driver.noted("shutdown") == driver.noted("init") - 1
+
+
 @pytest.mark.parametrize("how", ["error 18", "error 9", "error 1"])
 def test_a_driver_that_goes_away_is_opened_anew_at_a_bounded_rate(reading, how):
     driver, reader = reading(TWO, reopen=0.5)
