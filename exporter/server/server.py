@@ -80,7 +80,7 @@ class Server:
         self._rights = Rights(name)
         self._processes = Processes(self._proc, self._rights, skip=os.getpid())
         self._groups: Accumulator[str] = Accumulator(CONTAINED)
-        self._uptime = self._proc.uptime()
+        self._uptime = 0.0
         self._known: Identity | None = None
         self._last: Identity | None = None
         self._hidden = False
