@@ -80,7 +80,7 @@ class Server:
         self._rights = Rights(name)
         self._processes = Processes(self._proc, self._rights, skip=os.getpid())
         self._groups: Accumulator[str] = Accumulator(CONTAINED)
-        self._uptime = 0.0
+        self._uptime = math.inf  # What runs at the first sample began before it.
         self._known: Identity | None = None
         self._last: Identity | None = None
         self._hidden = False

@@ -140,4 +140,4 @@ def test_a_sidecar_sees_the_group_of_the_other_container():
         done = subprocess.run(
             [*sidecar, READER, str(target.pid)], capture_output=True, text=True, check=True
         )
-        assert f"('/proc/{target.pid}/root/sys/fs/cgroup',)" in done.stdout
+        assert repr(("/proc/%d/root/sys/fs/cgroup" % target.pid,)) in done.stdout  # noqa: UP031
