@@ -66,7 +66,7 @@ class Proc:
     def __init__(self, folder: str = "/proc") -> None:
         self.folder = folder
         # Linux tells how many files are open as the size of the folder (from 6.2 on).
-        self._sized = folder == "/proc" and os.stat("/proc/self/fd").st_size > 0
+        self._sized = folder == "/proc" and _size("/proc/self/fd") > 0
 
     def pids(self) -> set[int]:
         """Return the ids of all processes there are."""
@@ -141,6 +141,13 @@ class Proc:
             if line.startswith(b"btime "):
                 return float(line.split()[1])
         return 0.0
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _status(content: bytes) -> Status:

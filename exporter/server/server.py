@@ -20,8 +20,8 @@ from exporter.server.rights import Rights, named
 
 log = logging.getLogger("modelmeter.model_server")
 
-LOOK_SECONDS: Final = 5.0
-"""How rarely a server that stays away is looked for: every process has to be looked at."""
+LOOK_SECONDS: Final = 2.0
+"""How often a server that is away is looked for: every process or socket has to be looked at."""
 MOVED_SECONDS: Final = 30.0
 """How often it is looked whether the server is in another group."""
 
@@ -82,12 +82,12 @@ class Server:
         self._rights = Rights(name)
         self._processes = Processes(self._proc, self._rights, skip=os.getpid())
         self._groups: Accumulator[str] = Accumulator(CONTAINED)
-        self._uptime = self._proc.uptime()
+        self._uptime = math.inf  # What runs at the first sample began before it.
         self._known: Identity | None = None
         self._last: Identity | None = None
         self._hidden = False
         self._restarts = 0
-        self._look_due, self._pause = -math.inf, 0.0
+        self._look_due = -math.inf
         self._chains: Mapping[str, Chain] | None = None
         self._chains_of: Identity | None = None
         self._chains_due = -math.inf
@@ -150,14 +150,11 @@ class Server:
         return stat
 
     def _look(self, now: float) -> Stat | None:
-        """Return the process that is found; one that stays away is looked for ever more rarely."""
-        if self._known is not None:
-            self._look_due, self._pause = -math.inf, 0.0
+        """Return the process that is found: looked for at once when the last one has ended."""
         costly = self._target.pid is None and self._target.pid_file is None
-        if costly and now < self._look_due:
+        if costly and self._known is None and now < self._look_due:
             return None
-        self._pause = min(LOOK_SECONDS, 2 * self._pause + 0.5)
-        self._look_due = now + self._pause
+        self._look_due = now + LOOK_SECONDS
         self._rights.tries("process")
         self._hidden = False
         try:

@@ -4,7 +4,10 @@ With version 1 or 2 of each controller, whichever is mounted; what is missing is
 """
 
 import os
+import subprocess
+import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +92,52 @@ def test_pressure_is_told_where_the_kernel_keeps_it():
     stalls = watch.labelled("model_server_pressure_seconds_total")
     assert ("cpu", "some") in stalls
     assert all(value >= 0 for value in stalls.values())
+
+
+INSIDE = """
+set -e
+echo $$ > {folder}/cgroup.procs
+exec unshare --cgroup --mount sh -c '
+    mount -t tmpfs none /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || exit 77
+    exec "$@"' sh "$@"
+"""
+READER = """
+import sys
+from tests.resources.support import Watch
+from exporter.config import ModelServerSettings
+watch = Watch(ModelServerSettings(pid=int(sys.argv[1])))
+watch.sample()
+print(watch.servers[0]._chains)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make namespaces of groups")
+def test_a_sidecar_sees_the_group_of_the_other_container():
+    """Two containers of a pod: each has a group, a namespace of groups and a mount of its own."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    point = next((line.split()[4] for line in mounts if " cgroup2 " in line), "")
+    if not point:
+        pytest.skip("no hierarchy of version 2 is mounted")
+    with ExitStack() as stack:
+        shells = []
+        for name in ("server", "sidecar"):
+            folder = Path(point) / f"modelmeter-test-{os.getpid()}-{name}"
+            try:
+                folder.mkdir()
+            except OSError as error:
+                pytest.skip(f"no group can be made in {point}: {error.strerror}")
+            stack.callback(folder.rmdir)
+            stack.callback(until, lambda f=folder: not (f / "cgroup.procs").read_text())
+            shells.append(["sh", "-c", INSIDE.format(folder=folder), "sh", sys.executable, "-c"])
+        server, sidecar = shells
+        target = subprocess.Popen(
+            [*server, IDLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for end in (target.stdout.close, target.wait, target.kill, target.stdin.close):
+            stack.callback(end)
+        if target.stdout.readline() != "ready\n":
+            pytest.skip("no namespace of groups with a mount of its own can be made")
+        done = subprocess.run(
+            [*sidecar, READER, str(target.pid)], capture_output=True, text=True, check=True
+        )
+        assert repr(("/proc/%d/root/sys/fs/cgroup" % target.pid,)) in done.stdout  # noqa: UP031
