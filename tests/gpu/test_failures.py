@@ -173,7 +173,7 @@ def test_a_driver_that_opens_and_then_fails_is_opened_anew(reading):
 
 @pytest.mark.parametrize("how", ["error 18", "error 9", "error 1"])
 def test_a_driver_that_goes_away_is_opened_anew_at_a_bounded_rate(reading, how):
-    driver, reader = reading(TWO, reopen=0.5)
+    driver, reader = reading(TWO, reopen=0.5, look=0.5)
     reader.until(both)
     driver.write(TWO | {"every": how})
     shown = reader.until(lambda s: up(s) == {"0": 0, "1": 0} and s[SUCCESS] == 0)
