@@ -1,8 +1,10 @@
 """The stand-in for the driver's library, and the process that reads GPUs through it."""
 
+import atexit
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -30,6 +32,7 @@ TWO = {"count": 2, "events": 1, "0": H100, "1": H100 | {"uuid": "GPU-0b", "tempe
 def library(*flags: str) -> Path:
     """The folder of the stand-in, compiled."""
     folder = Path(mkdtemp(prefix="nvml-fake-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     command = [program("gcc", "cc"), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *flags]
     command += ["-Wl,-soname,libnvidia-ml.so.1", "-o", str(folder / "libnvidia-ml.so.1")]
     subprocess.run([*command, str(SOURCE)], check=True, timeout=60)
