@@ -71,7 +71,7 @@ class AmdGpu:
         self._answered = False
         self._denied: set[str] = set()
 
-    def read(self, pids: Collection[int]) -> Sequence[Reading]:
+    def read(self, pids: Collection[int], now: float) -> Sequence[Reading]:
         """Return what the GPU shows; raises :class:`GpuLost`."""
         smi = self._smi
         self._answered, self._denied = False, set()

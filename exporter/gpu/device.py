@@ -46,6 +46,8 @@ class Sample:
     """What a device showed at one time; ``None``, or no entry, for what it does not support."""
 
     utilization_ratio: float | None = None
+    recorded: tuple[float, ...] | None = None
+    """Use since the sample before, as the driver recorded it; ``None`` where it does not."""
     memory_used_bytes: float | None = None
     memory_total_bytes: float | None = None
     power_watts: float | None = None

@@ -31,10 +31,11 @@ class GpuForbidden(GpuError):
 class Gpu(Protocol):
     """One GPU, as long as its driver is open."""
 
-    def read(self, pids: Collection[int]) -> Sequence[Reading]:
-        """Return what it shows, and what each of its instances shows, now.
+    def read(self, pids: Collection[int], now: float) -> Sequence[Reading]:
+        """Return what it shows, and what each of its instances shows, at ``now``.
 
-        ``pids`` are the model server's processes. Raises :class:`GpuLost`, :class:`DriverGone`.
+        ``pids`` are the model server's processes. What is costly to ask for may be some seconds
+        old. Raises :class:`GpuLost`, :class:`DriverGone`.
         """
 
 

@@ -32,8 +32,8 @@ class History:
     def add(self, sample: Sample, now: float) -> None:
         """Count one sample at ``now``."""
         one = np.zeros(_SIZE)
-        if sample.utilization_ratio is not None:
-            one[round(sample.utilization_ratio * (PERCENTS - 1))] = 1
+        for use in _uses(sample):
+            one[round(use * (PERCENTS - 1))] += 1
         if sample.throttled:
             one[_TOLD] = 1
             one[_REASONS] = [sample.throttled.get(reason, 0) for reason in REASONS]
@@ -61,6 +61,12 @@ class History:
                 shares = dict(zip((*REASONS, "any"), counts[_TOLD + 1 :], strict=True))
                 found[name] = {r: float(n / counts[_TOLD]) for r, n in shares.items() if n}
         return found
+
+
+def _uses(sample: Sample) -> Sequence[float]:
+    if sample.recorded is not None:
+        return sample.recorded
+    return () if sample.utilization_ratio is None else (sample.utilization_ratio,)
 
 
 def _quantiles(counts: Floats, shares: Sequence[float]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import math
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
@@ -16,6 +17,7 @@ from typing import Any, Final
 from exporter.gpu.asking import Asking, Call, translated
 from exporter.gpu.device import Device, Reading, Sample
 from exporter.gpu.driver import GpuError, GpuForbidden, GpuLost, NoDriver
+from exporter.gpu.recorded import Recorded
 from exporter.gpu.xid import XidErrors
 
 LIBRARY: Final = "libnvidia-ml.so.1"
@@ -31,6 +33,8 @@ THROTTLING: Final = {
 """Bits of NVML's ``nvmlClocksEventReasons``."""
 ECC: Final = {"corrected": 0, "uncorrected": 1}
 AGGREGATE, VOLATILE = 1, 0
+ENERGY_SECONDS: Final = 10.0
+"""How often the counter of energy is read: that takes 4 ms, all the rest together a tenth of it."""
 
 
 class Nvml:
@@ -98,23 +102,27 @@ class NvmlGpu:
         self._ask = Asking(nvml)
         self._ecc = self._kept_longest()
         self._reasons = self._supported()
+        self._recorded = Recorded(nvml, self._handle)
+        self._energy: float | None = None
+        self._energy_due = -math.inf
 
-    def read(self, pids: Collection[int]) -> Sequence[Reading]:
+    def read(self, pids: Collection[int], now: float) -> Sequence[Reading]:
         """Return what the GPU and each of its instances show; raises :class:`GpuError`."""
         self._ask = Asking(self._nvml)
-        whole = self._sample(pids)
+        whole = self._sample(pids, now)
         return [(self._device, whole), *self._instances(pids)]
 
     def _identity(self, handle: Any, index: str, mig: str | None = None) -> Device:
         uuid, name = self._nvml.nvmlDeviceGetUUID(handle), self._nvml.nvmlDeviceGetName(handle)
         return Device(index, uuid, name, mig)
 
-    def _sample(self, pids: Collection[int]) -> Sample:
+    def _sample(self, pids: Collection[int], now: float) -> Sample:
         nvml, handle, ask = self._nvml, self._handle, self._ask
         rates = ask("utilization", lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
         used, total = self._memory(handle)
         sample = Sample(
             utilization_ratio=None if rates is None else min(1.0, rates.gpu / 100),
+            recorded=self._recorded.read(ask, now),
             memory_used_bytes=used,
             memory_total_bytes=total,
             power_watts=_thousandths(ask("power", lambda: nvml.nvmlDeviceGetPowerUsage(handle))),
@@ -122,9 +130,7 @@ class NvmlGpu:
                 ask("power limit", lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
             ),
             temperature_celsius=self._temperature(),
-            energy_joules=_thousandths(
-                ask("energy", lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle))
-            ),
+            energy_joules=self._energy_used(now),
             process_memory_bytes=self._process_memory(handle, pids),
             clock_hertz=self._clocks(),
             throttled=self._throttled(),
@@ -178,6 +184,14 @@ class NvmlGpu:
             lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
         )
         return None if degrees is None else float(degrees)
+
+    def _energy_used(self, now: float) -> float | None:
+        """Return joules as of the last few seconds."""
+        if now >= self._energy_due:
+            self._energy_due = now + ENERGY_SECONDS
+            call = partial(self._nvml.nvmlDeviceGetTotalEnergyConsumption, self._handle)
+            self._energy = _thousandths(self._ask("energy", call))
+        return self._energy
 
     def _clocks(self) -> dict[str, float]:
         nvml, found = self._nvml, {}

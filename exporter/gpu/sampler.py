@@ -208,7 +208,7 @@ class Sampler:
             self._calls[index] = self._times.monotonic()
             try:
                 gpu = gpu or self._driver.gpu(index)
-                readings = gpu.read(self._own_pids())
+                readings = gpu.read(self._own_pids(), self._times.monotonic())
             except GpuForbidden:
                 self._forbid(session, index)
                 return

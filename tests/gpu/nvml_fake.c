@@ -153,6 +153,35 @@ int nvmlDeviceGetUtilizationRates(device *d, unsigned *rates) {
     return number(d, "utilization", &rates[0]);
 }
 
+/* `samples=time:value time:value …`: those that are newer than what is asked for. */
+#ifndef OLD
+typedef struct {
+    u64 time;
+    union {
+        unsigned number;
+        u64 whole;
+    } value;
+} sample;
+
+int nvmlDeviceGetSamples(device *d, int which, u64 since, int *kind, unsigned *count, sample *to) {
+    char value[4096], *at = value;
+    unsigned found = 0, room = to ? *count : 0;
+    int code = answer(d, "samples", value, sizeof value), read;
+    u64 time;
+    unsigned number;
+    if (code) return code;
+    if (which != 1) return INVALID;
+    *kind = 1; /* unsigned int */
+    for (; sscanf(at, " %llu:%u%n", &time, &number, &read) == 2; at += read) {
+        if (time <= since) continue;
+        if (found < room) to[found].time = time, to[found].value.whole = 0, to[found].value.number = number;
+        found++;
+    }
+    *count = found;
+    return found ? 0 : NOT_FOUND;
+}
+#endif
+
 /* `memory=used total reserved`: the older function counts what is reserved as used. */
 int nvmlDeviceGetMemoryInfo(device *d, u64 *to) {
     char value[256];

@@ -29,7 +29,7 @@ def read(pids):
     found = []
     for index in range(driver.open()):
         try:
-            readings = driver.gpu(index).read(pids)
+            readings = driver.gpu(index).read(pids, 0.0)
             found += [{**one.labels, **plain(sample)} for one, sample in readings]
         except GpuError as error:
             found.append({"gpu": str(index), "error": type(error).__name__})

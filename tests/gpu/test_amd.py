@@ -35,7 +35,7 @@ def read(amdsmi, gpu, pids=(77,)):
     driver = Amd()
     assert driver.open() == 1
     try:
-        ((device, sample),) = driver.gpu(0).read(pids)
+        ((device, sample),) = driver.gpu(0).read(pids, 0.0)
     finally:
         driver.close()
     assert amdsmi.OPEN == [0]

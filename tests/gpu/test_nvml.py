@@ -67,6 +67,20 @@ def test_reasons_that_cannot_be_told_have_no_series(reading):
     }
 
 
+def test_what_the_driver_recorded_between_two_reads_is_in_the_windows(reading):
+    """Bursts of a fifth of a second: no read of the moment sees them."""
+    gpu = H100 | {"utilization": 0, "samples": "1000000:99 15000000:98"}
+    driver, reader = reading({"count": 1, "0": gpu})
+    most = 'usage_ratio/quantile="1.0"/5m'
+    reader.until(up)
+    recorded = " ".join(f"{16_000_000 + i * 200_000}:{use}" for i, use in enumerate((0, 74, 26, 0)))
+    driver.write({"count": 1, "0": gpu | {"samples": f"{gpu['samples']} {recorded}"}})
+    shown = of(reader.until(lambda s: of(s, 0).get(most)), 0)
+    assert shown[most] == 0.74, "what was before the first read is left out"
+    assert shown['usage_ratio/quantile="0.5"/5m'] == 0
+    assert shown["utilization_ratio"] == 0
+
+
 def test_an_old_driver_shows_the_same_by_older_functions(reading):
     state = {"count": 1, "events": 1, "0": H100 | {"processes": "77:4096"}}
     _, reader = reading(state, "-DOLD", pids=[77])

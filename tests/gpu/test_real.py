@@ -149,7 +149,7 @@ def test_what_a_sample_costs():
     wall, cpu = time.perf_counter(), time.thread_time()
     for _ in range(rounds):
         for gpu in gpus:
-            ((_, sample), *_) = gpu.read([os.getpid()])
+            ((_, sample), *_) = gpu.read([os.getpid()], time.monotonic())
     wall = (time.perf_counter() - wall) / rounds / count
     cpu = (time.thread_time() - cpu) / rounds / count
     told = [
