@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from exporter.config.settings import ModelServerSettings
-from exporter.server.cgroup import Container, container
+from exporter.server.cgroup import KINDS, RESOURCES, Container, container
 from exporter.server.counters import Accumulator, Reading
 from exporter.server.find import Hidden, find
 from exporter.server.mounts import Chain, chains
@@ -25,7 +25,7 @@ LOOK_SECONDS: Final = 2.0
 MOVED_SECONDS: Final = 30.0
 """How often it is looked whether the server is in another group."""
 
-STALLS: Final = tuple(f"{r}_{kind}" for r in ("cpu", "memory", "io") for kind in ("some", "full"))
+STALLS: Final = tuple(f"{resource}_{kind}" for resource in RESOURCES for kind in KINDS)
 CONTAINED: Final = (
     "cpu_throttled_seconds", "cpu_periods", "cpu_throttled_periods", "oom_kills",
     "swapped_in_bytes", "swapped_out_bytes", *STALLS,
@@ -190,6 +190,6 @@ class Server:
             return chains(self._proc.folder, self._at_root, pid)
         except PermissionError as error:
             self._rights.deny("container", str(error))
-        except (OSError, ValueError):
+        except (OSError, ValueError, LookupError):
             pass  # It has just ended, or this kernel has no groups.
         return {}
