@@ -108,6 +108,7 @@ def build(
     saving = ThreadPoolExecutor(1, "save")
     scraping = ThreadPoolExecutor(1, "scrape")
     building = ThreadPoolExecutor(1, "references")
+    showing = ThreadPoolExecutor(1, "page")
     precedence = Precedence()
 
     def tick() -> None:
@@ -139,7 +140,7 @@ def build(
         def end() -> None:
             for one in service.beside:
                 one.end()
-            for executor in (building, reading, counting, scraping, saving):
+            for executor in (building, reading, counting, scraping, saving, showing):
                 executor.shutdown()
             guard.close()
             service.close()
@@ -159,7 +160,7 @@ def build(
     errors.install(app, service.requests)
     app.include_router(routes.router(service, Scrapes(service.scraper, scraping, precedence)))
     app.include_router(references.router(service))
-    app.include_router(landing.router(service))
+    app.include_router(landing.router(service, showing, precedence))
     return app
 
 
