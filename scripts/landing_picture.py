@@ -4,8 +4,8 @@
     python scripts/landing_picture.py --scheme dark --width 400 /tmp/phone.png
     python scripts/landing_picture.py --serve 8000
 
-Six models live through the last hour on a clock that is set back and goes fast; then the page is
-served, and Chromium looks at it.
+Six models live through an hour on a clock that goes fast and then stands; then the page is served,
+and Chromium looks at it. The model server that is watched is the script itself.
 """
 
 from __future__ import annotations
@@ -59,15 +59,14 @@ Event = dict[str, Any]
 
 
 @dataclass
-class Shifted:
-    """The machine's clock, set back until :meth:`go`."""
+class Stood:
+    """A clock that goes when it is told: the picture shows the minute in which the hour ends."""
 
     now: float
-    live: bool = False
 
     def read(self) -> float:
         """Return Unix seconds."""
-        return time.time() if self.live else self.now
+        return self.now
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def others(rng: np.random.Generator) -> list[Event]:
     return found
 
 
-def live_through(service: Service, clock: Shifted, seed: int) -> None:
+def live_through(service: Service, clock: Stood, seed: int) -> None:
     """Let the service count an hour, minute by minute."""
     rng = np.random.default_rng(seed)
     begin = clock.now
@@ -163,10 +162,9 @@ def settings_in(folder: Path) -> Settings:
 def served(port: int) -> Iterator[str]:
     """Serve the page; return its address."""
     with tempfile.TemporaryDirectory() as folder:
-        clock = Shifted(time.time() - 60.0 * MINUTES)
+        clock = Stood(60.0 * (time.time() // 60 - MINUTES))
         service = _service(settings_in(Path(folder)), clock)
         live_through(service, clock, seed=7)
-        clock.live = True
         server = uvicorn.Server(uvicorn.Config(app.build(service), log_level="warning"))
         with socket.create_server(("127.0.0.1", port)) as listening:
             thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
@@ -181,7 +179,7 @@ def served(port: int) -> Iterator[str]:
                 thread.join()
 
 
-def _service(settings: Settings, clock: Shifted) -> Service:
+def _service(settings: Settings, clock: Stood) -> Service:
     """Return a service on a clock of ours; its model server is this process."""
     servers = [Server(name, target) for name, target in settings.servers.items()]
     sampler = Sampler(servers, settings, time.time, time.time, os.cpu_count() or 1)

@@ -45,7 +45,7 @@ def _models(
     more = f"<p>{left:,} more: choose one above to see it in full.</p>" if left > 0 else ""
     heading = "Versions" if model is not None else "Worst first" if left > 0 else "In full"
     return (
-        rows.summary(told, len(service.monitor.models)) + rows.table(told, grafana) + rows.legend()
+        rows.summary(told) + rows.table(told, grafana) + rows.legend()
         + f"<h2>{heading}</h2>" + "".join(shown) + more
     )  # fmt: skip
 

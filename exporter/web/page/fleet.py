@@ -103,24 +103,29 @@ def _quality(model: ModelVersion, windows: Windows) -> list[Quality]:
     if broken:
         # One line a metric: the worst level, in the first window that shows it.
         told = {one.metric: one for one in reversed(broken)}
-        return [_held(one) for one in reversed(told.values())]
+        return [_held(one, windows) for one in reversed(told.values())]
     if known:
         # What lies beyond its limit and is not proven comes before what holds.
-        return [_held(min(known, key=lambda one: (not beyond(one), one.breached is None)))]
+        first = min(known, key=lambda one: (not beyond(one), one.breached is None))
+        return [_held(first, windows)]
     metric = PLAIN.get(model.encoder.task or "", "accuracy_ratio")
-    first = _first(windows, metric)
-    return [] if first is None else [Quality(metric, first[1], first[0])]
+    defined = _first(windows, metric)
+    return [] if defined is None else [Quality(metric, defined[1], defined[0])]
+
+
+def _held(decision: Decision, windows: Windows) -> Quality:
+    """Return the value as it is now: decisions are older by up to their interval."""
+    live = {spec.name: window for spec, window in windows}.get(decision.window)
+    value = None if live is None else value_of(live, decision.metric)
+    assert decision.value is not None
+    shown = decision.value if value is None else value
+    return Quality(decision.metric, decision.window, shown, decision)
 
 
 def beyond(decision: Decision) -> bool:
     """Return whether the value itself lies beyond the limit, be it by chance."""
     value = decision.value
     return value is not None and passed(value, decision.bound, decision.limit)
-
-
-def _held(decision: Decision) -> Quality:
-    assert decision.value is not None
-    return Quality(decision.metric, decision.window, decision.value, decision)
 
 
 def _first(windows: Windows, metric: str) -> tuple[float, str] | None:

@@ -16,15 +16,19 @@ NAMES_SHOWN: Final = 4
 Cell = Callable[[Row], str]
 
 
-def summary(rows: Sequence[Row], known: int) -> str:
+def summary(rows: Sequence[Row]) -> str:
     """Return one sentence: how many there are, and how many do how well."""
     many = Counter(row.state for row in rows)
-    parts = [f'<span class="{state}">{many[state]:,} {escape(text[2:])}</span>'
-             for state, text in STATES.items() if many[state]]  # fmt: skip
-    of = words.count(known, "model") if known == len(rows) else words.count(len(rows), "version")
-    if known != len(rows):
-        of += f" of {words.count(known, 'model')}"
-    return f'<p class="summary"><b>{of}</b>: {", ".join(parts)}</p>'
+    parts = [
+        f'<span class="{state}">{many[state]:,} {escape(text[2:])}</span>'
+        for state, text in STATES.items()
+        if many[state]
+    ]
+    models = len({row.name for row in rows})
+    told = words.count(models, "model")
+    if models != len(rows):
+        told += f" in {words.count(len(rows), 'version')}"
+    return f'<p class="summary"><b>{told}</b>: {", ".join(parts)}</p>'
 
 
 def table(rows: Sequence[Row], grafana: str | None) -> str:
