@@ -148,7 +148,8 @@ def test_every_command_works_and_slack_is_told(tmp_path: Path) -> None:
     assert message["title"] == "FIRING ModelMetricBeyondLimit fraud"
     assert "*critical* accuracy_ratio of model fraud (version 3)" in message["text"]
     assert "|What to do>" in message["text"]
-    assert json.loads((work / "modelmeter/reference.json").read_text())["rows"] == 20_000
+    built = json.loads((work / "modelmeter/reference.json").read_text())
+    assert built["reference"]["rows"] == 20_000
     assert (work / "modelmeter/slack-webhook").stat().st_mode & 0o77 == 0
     assert list((tmp_path / "etc-grafana/dashboards").glob("*.json"))
     provider = yaml.safe_load(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -53,9 +53,10 @@ def section(environment: Mapping[str, Any], itself: Itself) -> str:
     servers = [_server(one) for one in environment["servers"]]
     found = "".join(f"<li>{mark('warning', one)}</li>" for one in environment["findings"])
     told = f"<ul>{found}</ul>" if found else ""
+    gpus = environment.get("gpus") or []
     if not servers:
         servers = ["<p>No model server is watched: set <code>model_server</code>.</p>"]
-    return f"<section><h2>Resources</h2>{told}{''.join(servers)}{_itself(itself)}</section>"
+    return f"<section><h2>Resources</h2>{told}{''.join(servers)}{_gpus(gpus)}{_itself(itself)}</section>"
 
 
 def _server(server: Mapping[str, Any]) -> str:
@@ -91,6 +92,52 @@ def _table(windows: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
         f'<div class="scroll"><table class="detail"><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _gpus(gpus: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of GPUs, a row each."""
+    if not gpus:
+        return ""
+    names = ("in use, 95 %", "memory", "temperature", "power", "throttled by")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = "".join(
+        f'<tr><th scope="row">{_gpu_name(one)}</th>'
+        f"{''.join(f'<td>{cell}</td>' for cell in _gpu(one))}</tr>"
+        for one in gpus
+    )
+    return (
+        '<h3>GPUs</h3><div class="scroll"><table class="detail"><thead><tr><td></td>'
+        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _gpu_name(gpu: Mapping[str, Any]) -> str:
+    part = "" if gpu["mig"] is None else f" instance {gpu['mig']}"
+    name = escape(f"{gpu['gpu']}{part}")
+    return name if gpu["up"] is not False else f"{name} {mark('critical', 'does not answer')}"
+
+
+def _gpu(gpu: Mapping[str, Any]) -> list[str]:
+    """Return the cells of one GPU; empty where the driver does not tell."""
+    window, used = next(
+        ((name, one["usage_ratio"]) for name, one in gpu["windows"].items() if one["usage_ratio"]),
+        ("", None),
+    )
+    use = "" if used is None else f"{words.share(used['0.95'])} <small>{escape(window)}</small>"
+    heat = gpu["temperature_celsius"]
+    return [
+        use,
+        _of(gpu["memory_used_bytes"], gpu["memory_total_bytes"], words.size),
+        "" if heat is None else f"{heat:.0f} °C",
+        _of(gpu["power_watts"], gpu["power_limit_watts"], lambda watts: f"{watts:.0f} W"),
+        escape(", ".join(gpu["throttled"] or ())),
+    ]
+
+
+def _of(value: float | None, most: float | None, told: Callable[[float], str]) -> str:
+    if value is None:
+        return ""
+    return told(value) if most is None else f"{told(value)} <small>of {told(most)}</small>"
 
 
 def _cpu(window: Mapping[str, Any]) -> str:
