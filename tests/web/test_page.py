@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exporter.deciding import Decisions
 from exporter.drift.rule import DriftDecision, Level
 from exporter.limits import Decision
-from exporter.web.page import links, verdict, words
+from exporter.web.page import links, resources, verdict, words
 from exporter.web.page.plot import HEIGHT, WIDTH, plot
 from exporter.web.page.rows import beside
 
@@ -166,3 +166,56 @@ def test_links_keep_names_whole() -> None:
         "https://g.example/sub/d/modelmeter-model-quality?var-model=team%2Fa&var-version=1%3Ab"
     )
     assert links.link('x"><script>', "<b>") == '<a href="x&quot;&gt;&lt;script&gt;">&lt;b&gt;</a>'
+
+
+ITSELF = resources.Itself(0.021, 95.4 * 2**20, 1234, 5, 40, 1000, True, False)
+USED = {
+    "cpu_usage_cores": {"0.5": 1.0, "0.95": 1.9, "1.0": 2.0},
+    "cpu_usage_limit_ratio": {"0.5": 0.5, "0.95": 0.95, "1.0": 1.0},
+    "memory_usage_bytes": {"0.5": 2.0**20, "0.95": 2.0**20, "1.0": 2.0**30},
+    "memory_usage_limit_ratio": None,
+    "cpu_throttled_periods_ratio": None,
+    "restarts": 2.0,
+    "oom_kills": 0.0,
+}
+GPU = {
+    "gpu": "0", "uuid": "GPU-1", "name": "H200", "mig": None, "up": True,
+    "memory_used_bytes": 70 * 2**30, "memory_total_bytes": 140 * 2**30, "temperature_celsius": 61,
+    "power_watts": 350.0, "power_limit_watts": 700.0, "throttled": ["sw_power"],
+    "windows": {"5m": {"usage_ratio": {"0.5": 0.5, "0.95": 0.87}, "throttled_ratio": None}},
+}  # fmt: skip
+
+
+def read(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def test_resources_of_servers_gpus_and_itself() -> None:
+    server = {"server": "<a>", "up": False, "windows": {"5m": USED}}
+    found = {"servers": [server], "findings": ["5m: CPU <throttled>"], "gpus": [GPU]}
+    page = resources.section(found, ITSELF)
+    assert "<a>" not in page
+    assert "<throttled>" not in page
+    text = read(page)
+    assert "▲ 5m: CPU &lt;throttled&gt;" in text
+    assert "Model server &lt;a&gt; ✖ down" in text
+    assert "CPU, 95 % 1.9 cores 95 % of its limit" in text
+    assert "memory, highest 1 GiB restarts 2 OOM kills 0" in text
+    assert "0 87 % 5m 70 GiB of 140 GiB 61 °C 350 W of 700 W sw_power" in text
+    assert "0.02 cores, 95.4 MiB; 1,234 events received, 5 rejected; 40 of 1,000 ids" in text
+
+
+def test_a_gpu_that_is_gone_and_what_is_wrong_with_itself_are_said() -> None:
+    gone = dict.fromkeys(GPU, None) | {"gpu": "1", "up": False, "windows": {}, "mig": "3"}
+    wrong = ITSELF.__class__(0.0, 1.0, 0, 0, 0, 1, False, True)
+    text = read(resources.section({"servers": [], "findings": [], "gpus": [gone]}, wrong))
+    assert "1 instance 3 ✖ does not answer" in text
+    assert "No model server is watched" in text
+    assert "▲ the last configuration was refused" in text
+    assert "✖ state cannot be written to disk" in text
+
+
+def test_the_style_closes_what_it_opens() -> None:
+    page = (Path(__file__).parents[2] / "exporter" / "web" / "landing.html").read_text("utf-8")
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert style.count("{") == style.count("}")

@@ -53,10 +53,10 @@ def section(environment: Mapping[str, Any], itself: Itself) -> str:
     servers = [_server(one) for one in environment["servers"]]
     found = "".join(f"<li>{mark('warning', one)}</li>" for one in environment["findings"])
     told = f"<ul>{found}</ul>" if found else ""
-    gpus = environment.get("gpus") or []
     if not servers:
         servers = ["<p>No model server is watched: set <code>model_server</code>.</p>"]
-    return f"<section><h2>Resources</h2>{told}{''.join(servers)}{_gpus(gpus)}{_itself(itself)}</section>"
+    parts = (*servers, _gpus(environment.get("gpus") or []), _itself(itself))
+    return f"<section><h2>Resources</h2>{told}{''.join(parts)}</section>"
 
 
 def _server(server: Mapping[str, Any]) -> str:
