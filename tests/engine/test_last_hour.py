@@ -26,6 +26,13 @@ def test_it_is_the_last_60_minutes_of_what_was_taken(steps, silence) -> None:
     assert recent.last("latency_seconds", 60.0 * (ended + 1)) == []
 
 
+def test_a_minute_takes_nothing_over_from_the_one_an_hour_before() -> None:
+    recent = Recent()
+    recent.take([Minute(0, {"request_rate": 1.0, "latency": 9.0}), Minute(60, {"latency": 2.0})])
+    assert recent.last("predictions", 61 * 60.0) == []
+    assert recent.last("latency_seconds", 61 * 60.0) == [2.0]
+
+
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_what_nobody_could_draw_is_a_gap(value) -> None:
     recent = Recent()
