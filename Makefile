@@ -62,6 +62,10 @@ lock: $(DEV) ## write the lock files anew (LOCK_ARGS=--upgrade for the newest ve
 dashboards: $(DEV) ## write grafana/dashboards/*.json from grafana/build.py
 	@$(PY) -m grafana.build
 
+.PHONY: manifests
+manifests: $(DEV) ## write deploy/kubernetes/monitoring/prometheusrules.yaml from prometheus/rules
+	@$(PY) -m deploy.kubernetes.build
+
 .PHONY: image-test
 image-test: $(DEV) ## build and run the container image for real (root; debootstrap, buildah, podman)
 	@deploy/image_test.sh

@@ -21,10 +21,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from exporter import __version__, registry
-from exporter.collectors.process import ModelServerCollector
+from exporter.collectors.model_server import ModelServerCollector
 from exporter.config import ConfigError, Settings, parse_address
+from exporter.environment import Beside
 from exporter.ledger import Disk, DiskError
 from exporter.scrape import Collector
+from exporter.server.sampler import Sampler
+from exporter.server.server import Server as ModelServer
 from exporter.service import Clock, Service
 from exporter.store.folder import Folder
 from exporter.web import access, errors, landing, references, routes, schemas, tls
@@ -124,6 +127,8 @@ def build(
             asyncio.create_task(_again(LOOK_SECONDS, build_first, building)),
             asyncio.create_task(_again(LOOK_SECONDS, service.ledger.save_if_due, saving)),
         ]
+        for one in service.beside:
+            one.start()
         yield
         for task in tasks:
             task.cancel()
@@ -132,6 +137,8 @@ def build(
         service.references.builder.end()
 
         def end() -> None:
+            for one in service.beside:
+                one.end()
             for executor in (building, reading, counting, scraping, saving):
                 executor.shutdown()
             guard.close()
@@ -164,9 +171,14 @@ def create_service(
     machine = _MachineClock()
     clock = Clock(machine.monotonic, time.time, machine.forward)
     more: list[Collector] = []
-    if settings.model_server is not None:
-        more.append(ModelServerCollector(settings.model_server))
-    return Service(settings, clock, read_settings, more, _disk(settings))
+    beside: list[Beside] = []
+    if settings.servers:
+        servers = [ModelServer(name, target) for name, target in settings.servers.items()]
+        cpus = os.cpu_count() or 1
+        sampler = Sampler(servers, settings, clock.monotonic, clock.wall, cpus)
+        more.append(ModelServerCollector(sampler, clock.monotonic))
+        beside.append(sampler)
+    return Service(settings, clock, read_settings, more, _disk(settings), beside)
 
 
 class _MachineClock:

@@ -6,7 +6,6 @@ never an event.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -27,6 +26,7 @@ from exporter.window import Window
 
 FOLD_ROWS: Final = 500
 RECENT_ROWS: Final = 2000
+RECENT_BATCHES: Final = 32
 ADAPT_ABOVE: Final = 0.01
 """A bound on the error of AUC that calls for better edges."""
 _BOUND: Final = "model_roc_auc_error_bound"
@@ -48,8 +48,7 @@ class Counts:
         self._count_panes: dict[str, CountPanes] = {}
         self._waiting: list[Part] = []
         self._rows = 0
-        self._recent: deque[Labels] = deque()
-        self._recent_rows = 0
+        self._recent: list[Labels] = []
         self._start_sums: dict[tuple[int, int, int | None, Layout], tuple[Layout, Floats]] = {}
         self._adapted = now
         self.reference: Reference | None = None
@@ -68,7 +67,6 @@ class Counts:
             "panes": None if panes is None else panes.dump(),
             "count_panes": {name: one.dump() for name, one in self._count_panes.items()},
             "recent": [dump_rows(rows) for rows in self._recent],
-            "recent_rows": self._recent_rows,
             "adapted": self._adapted,
             "minutes": self.minutes.dump(),
         }
@@ -84,8 +82,7 @@ class Counts:
         for name, panes in self._count_panes.items():
             panes.load(dumped["count_panes"][name], moves)
         recent = (load_rows(Labels, rows) for rows in dumped["recent"])
-        self._recent = deque(rows for rows in recent if rows is not None)
-        self._recent_rows = dumped["recent_rows"]
+        self._recent = [rows for rows in recent if rows is not None]
         self.reference, self._reference_window = reference, None
         self.minutes.load(dumped["minutes"])
 
@@ -204,7 +201,7 @@ class Counts:
             return False
         if now - self._adapted < first.seconds or self._auc_bound(first, now) <= ADAPT_ABOVE:
             return False
-        recent = merge([(now, None, rows) for rows in self._recent])[1]
+        recent = self._latest()
         better = Layout(
             replace(self.schema, score_edges=fitted(self.schema, None, recent).score_edges),
             STATISTICS.values(),
@@ -307,11 +304,17 @@ class Counts:
         """Keep the latest joined rows with scores, to make edges from."""
         if labels.value is None and labels.scores is None:
             return
-        labels = last(labels, RECENT_ROWS)
-        self._recent.append(labels)
-        self._recent_rows += labels.size
-        while self._recent_rows - self._recent[0].size >= RECENT_ROWS:
-            self._recent_rows -= self._recent.popleft().size
+        self._recent.append(last(labels, RECENT_ROWS))
+        # Many small batches would take far more memory than the rows in them.
+        many = len(self._recent) > RECENT_BATCHES
+        if many or sum(rows.size for rows in self._recent) > 2 * RECENT_ROWS:
+            self._recent = [self._latest()]
+
+    def _latest(self) -> Labels:
+        """Return the latest joined rows with scores, of which there must be some."""
+        rows = merge([(0.0, None, rows) for rows in self._recent])[1]
+        assert rows is not None
+        return last(rows, RECENT_ROWS)
 
     def _carry(self, schema: Schema) -> None:
         after = Layout(schema, STATISTICS.values())

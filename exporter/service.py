@@ -21,6 +21,7 @@ from exporter.collectors.store import StoreCollector
 from exporter.collectors.totals import TotalsCollector
 from exporter.collectors.windows import WindowsCollector
 from exporter.config import ConfigError, Settings
+from exporter.environment import Beside
 from exporter.intake import Moment
 from exporter.ledger import Body, Disk, DiskError, Ledger
 from exporter.monitor import Monitor
@@ -67,6 +68,8 @@ class Service:
     read_settings: Callable[[], Settings] | None = None
     more_collectors: Sequence[Collector] = ()
     disk: Disk | None = None
+    beside: Sequence[Beside] = ()
+    """What is sampled beside it: the model server, GPUs."""
     requests: Requests = field(default_factory=Requests)
     stopping: bool = False
     failed: bool = False
@@ -176,11 +179,13 @@ class Service:
                 raise
 
     def _apply(self, settings: Settings, references: Mapping[str, Reference]) -> None:
-        for key in ("listen_address", "model_server", "data_dir", "durability"):
+        for key in ("listen_address", "model_server", "model_servers", "data_dir", "durability"):
             if getattr(settings, key) != getattr(self.settings, key):
                 log.warning("%s has changed: that needs a restart", key)
         self.ledger.configure(settings, references)
         self.settings = settings
+        for one in self.beside:
+            one.configure(settings)
         self.rate = RateLimit(settings.max_events_per_second)
         self.requests.reload_successful = True
         log.info("configuration reloaded")

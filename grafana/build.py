@@ -5,10 +5,13 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana import model_quality
+from grafana import model_quality, server_resources
 
 FOLDER = Path(__file__).parent / "dashboards"
-DASHBOARDS = {"model-quality.json": model_quality.build}
+DASHBOARDS = {
+    "model-quality.json": model_quality.build,
+    "server-resources.json": server_resources.build,
+}
 
 
 def render(name: str) -> str:

@@ -14,11 +14,11 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     "exporter events rows edges logbins estimates rate bins answers coded labels",
     "schema slots curves config logs packing",
-    "registry join ingest store operations",
+    "environment registry join ingest store operations",
     "layout families start decisions statistics showing features",
     "window panes exposition anomalies budget",
     "reference.reference comparison metrics scrape usage",
-    "counts encode distances",
+    "counts encode distances server",
     "drift",
     "limits",
     "reference deciding",

@@ -51,27 +51,20 @@ def _gauge(name: str, help: str) -> Family:
 
 
 def _limits(views: Iterable[_View]) -> Iterable[Family]:
-    references = _gauge(
-        "model_metric_reference", "Value of a metric in the reference of this window."
-    )
     limits = _gauge("model_metric_limit", "Limit of a metric in this window.")
     breached = _gauge(
         "model_metric_limit_breached",
         "Whether the data say that the true value of a metric is beyond its limit.",
     )
     for view in views:
-        told = set()
         for decision in view.decisions.limits:
             labels = view.labels.and_(("window", decision.window), ("metric", decision.metric))
-            if decision.reference is not None and (decision.window, decision.metric) not in told:
-                told.add((decision.window, decision.metric))
-                references.add(labels, decision.reference)
             for level in decision.levels:
                 leveled = labels.and_(("bound", decision.bound), ("level", level))
                 limits.add(leveled, decision.limit)
                 if decision.breached is not None:
                     breached.add(leveled, decision.breached)
-    yield from (references, limits, breached)
+    yield from (limits, breached)
 
 
 def _drift(views: Iterable[_View], kind: str) -> Iterable[Family]:

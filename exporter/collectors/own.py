@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +16,9 @@ from exporter import __version__
 from exporter.families import Family
 from exporter.ingest.json import FIELDS
 from exporter.monitor import Monitor
+from exporter.server.counters import Accumulator, Reading
+from exporter.server.family import Family as Processes
+from exporter.server.procfs import Identity, Proc
 
 REFUSALS: Final = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 431, 503)
 """Status codes that requests are refused with."""
@@ -35,6 +39,25 @@ class Requests:
     reload_successful: bool = True
 
 
+class Cost:
+    """What modelmeter takes of its machine: ``process_*`` leaves out what builds references."""
+
+    def __init__(self) -> None:
+        self._proc = Proc()
+        self._processes = Processes(self._proc)
+        self._cpu: Accumulator[Identity] = Accumulator(("cpu",), frozenset(("cpu",)))
+
+    def read(self) -> tuple[float, float]:
+        """Return CPU seconds, which never fall, and resident bytes."""
+        root = self._proc.stat(os.getpid())
+        members = self._processes.members(root) if root is not None else []
+        used = {
+            one.identity: Reading({"cpu": one.cpu_seconds}, one.pid, one.parent) for one in members
+        }
+        self._cpu.add(used, lambda _: False)
+        return self._cpu.totals.get("cpu", 0.0), float(sum(one.resident for one in members))
+
+
 class OwnCollector:
     """Families with the prefix ``modelmeter_``, and ``process_*``."""
 
@@ -44,6 +67,7 @@ class OwnCollector:
         self._monitor = monitor
         self._requests = requests
         self._process = ProcessCollector(registry=None)
+        self._cost = Cost()
 
     def collect(self) -> Iterable[Family | Metric]:
         """Return what modelmeter tells of itself."""
@@ -93,6 +117,19 @@ class OwnCollector:
             "Whether the last reload of the configuration was successful.",
             "gauge",
             self._requests.reload_successful,
+        )
+        cpu, memory = self._cost.read()
+        yield _one(
+            "modelmeter_cpu_seconds_total",
+            "CPU time used by modelmeter and the processes that it starts, in seconds.",
+            "counter",
+            cpu,
+        )
+        yield _one(
+            "modelmeter_resident_memory_bytes",
+            "Resident memory of modelmeter and the processes that it starts, in bytes.",
+            "gauge",
+            memory,
         )
         yield from self._process.collect()
 

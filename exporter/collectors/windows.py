@@ -22,6 +22,10 @@ AT_ONCE: Final = 20
 """Models copied together: a few milliseconds of work."""
 
 
+COMPARED: Final = {"quality", "output"}
+"""Of these groups the value in the reference is shown too."""
+
+
 class WindowsCollector:
     """Gauges over windows of all models."""
 
@@ -40,11 +44,19 @@ class WindowsCollector:
             "gauge",
             "bound",
         )
+        references = Family(
+            "model_metric_reference",
+            "Value of a metric in the reference of this window.",
+            "gauge",
+            "quality",
+        )
         wanted = cache(partial(_metrics, self._monitor.settings.drift))
         for labels, spec, window in self._windows():
             for metric in wanted(spec, window.schema.task):
                 _add(families[metric.name], bounds, metric, window, labels)
-        return [*families.values(), bounds]
+                if window.reference is not None and metric.group in COMPARED:
+                    _refer(references, metric, window.reference, labels)
+        return [*families.values(), bounds, references]
 
     def _windows(self) -> Iterator[tuple[Labels, WindowSpec, Window]]:
         """Return what each model shows, copied while no event was being counted."""
@@ -91,3 +103,13 @@ def _add(family: Family, bounds: Family, metric: Metric, window: Window, labels:
             family.add(labels.following(metric.labels, label_values(key)), one)
     elif value is not None:
         family.add(labels, value)
+
+
+def _refer(references: Family, metric: Metric, reference: Window, labels: Labels) -> None:
+    if metric.labels or metric.drift:
+        return
+    value = reference.value(metric)
+    if isinstance(value, Estimate):
+        value = value.value
+    if value is not None:
+        references.add(labels.and_(("metric", metric.key)), value)

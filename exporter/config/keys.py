@@ -53,6 +53,7 @@ SCOPES: Final = ("ingest", "read", "admin")
 MAX_TOKEN_FILES: Final = 100
 
 _MODEL = re.compile(rf"[A-Za-z0-9*?\[][A-Za-z0-9._:/*?\[\]!-]{{0,{MAX_MODEL - 1}}}")
+_SERVER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LABEL_WINDOW = re.compile(r"([0-9]{1,9}) +labels")
 
 
@@ -113,6 +114,11 @@ def _some(text_: str) -> bool:
 def _feature_name(value: Value, name: str) -> None:
     if not 0 < len(name) <= MAX_FEATURE:
         value.fail(f"a feature's name has 1 to {MAX_FEATURE} characters")
+
+
+def _server_name(value: Value, name: str) -> None:
+    if not _SERVER.fullmatch(name):
+        value.fail("a model server's name has 1 to 64 of A-Z a-z 0-9 . _ -")
 
 
 def _metric_name(known: Collection[str]) -> Callable[[Value, str], None]:
@@ -184,6 +190,7 @@ MODEL_SERVER: Final = Section(
     build=ModelServerSettings,
     one_of=("port", "pid", "pid_file", "name", "cmdline"),
 )
+MODEL_SERVERS: Final = mapping(MODEL_SERVER, _server_name)
 TOKEN: Final = unshown(
     Section({"file": _token_file, "scope": _scope}, build=TokenSettings, required=("file", "scope"))
 )
@@ -252,6 +259,8 @@ def root(limit_metrics: Collection[str], distances: Collection[str] = DISTANCES)
             "on_disk_error": choice(*DISK_ERRORS),
             "max_journal_bytes": size(4 * MIB, 64 * GIB),
             "model_server": MODEL_SERVER,
+            "model_servers": MODEL_SERVERS,
+            "sample_interval": duration(0.1, 60),
             "gpu": choice(*GPU_MODES),
             "tokens": TOKENS,
             "defaults": Section(model),

@@ -168,8 +168,11 @@ def _build(value: Value, root: Any, process: dict[str, Any]) -> Settings:
     given["models"] = tuple(_model(_merged(defaults, model)) for _, model in models)
     for (place, model), merged in zip(models, given["models"], strict=True):
         _check_model(place, model, merged)
+    given["model_servers"] = MappingProxyType(given.get("model_servers", {}))
     settings = Settings(**{**given, **process})
     _check_drift(value, settings)
+    if settings.model_server is not None and settings.model_servers:
+        value.at("model_servers").report("stands beside model_server: give one of the two")
     return settings
 
 

@@ -139,6 +139,10 @@ class Settings:
     on_disk_error: Literal["refuse", "continue"] = "refuse"
     max_journal_bytes: int = 256 * 2**20
     model_server: ModelServerSettings | None = None
+    model_servers: Mapping[str, ModelServerSettings] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    sample_interval: float = 1.0
     gpu: str = "auto"
     tokens: tuple[TokenSettings, ...] = ()
     defaults: ModelSettings = ModelSettings()
@@ -163,6 +167,11 @@ class Settings:
         exact = (model for model in self.models if model.name == name and not model.is_glob)
         globs = (m for m in self.models if m.is_glob and fnmatchcase(name, m.name))
         return next(exact, None) or next(globs, None) or self.defaults
+
+    @property
+    def servers(self) -> Mapping[str, ModelServerSettings]:
+        """Return the model servers beside us by name; the only one of ``model_server`` has none."""
+        return self.model_servers if self.model_server is None else {"": self.model_server}
 
     @property
     def single_model(self) -> str | None:

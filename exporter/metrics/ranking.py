@@ -57,6 +57,7 @@ def roc_auc(window: Window) -> Normal | float | None:
     "model_roc_auc_error_bound",
     "How far the binning of scores can have moved model_roc_auc_ratio at most.",
     tasks=CLASSIFIERS,
+    group="bound",
 )
 def roc_auc_error_bound(window: Window) -> float | None:
     """Return the bound; for a multiclass model the mean of its classes' bounds."""

@@ -11,6 +11,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from exporter.config import ConfigError
 from exporter.service import Service
+from exporter.web.environment import environment
 from exporter.web.errors import Refused
 from exporter.web.gate import check_open, check_restored
 from exporter.web.schemas import METRICS_RESPONSE, errors
@@ -49,12 +50,14 @@ def router(service: Service, scrapes: Scrapes) -> APIRouter:
         "/v1/models/{model:path}", tags=["models"], responses={**MODEL_RESPONSE, **errors(404, 503)}
     )
     def one_model(model: str, version: Version = None) -> Response:
-        """Show one model: its versions, windows, values, bounds, limits and decisions."""
+        """Show one model: its versions, windows, values, bounds, limits, decisions, environment."""
         check_restored(service)
         views = _views(service, model, version)
         if not views:
             raise _unknown(model, version)
-        return _json({"model": model, "versions": views})
+        return _json(
+            {"model": model, "versions": views, "environment": environment(service, views)}
+        )
 
     @routes.delete(
         "/v1/models/{model:path}",

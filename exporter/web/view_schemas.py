@@ -134,6 +134,48 @@ _MODEL: Final = _object(
     anomalies=_each(_object(value=_NUMBER, usual=_NUMBER, score=_NUMBER, detected=_TRUTH)),
 )
 
+_QUANTILES: Final = {
+    "type": ["object", "null"],
+    "description": "By share: 0.5, 0.95 and 1.0, the highest.",
+    "additionalProperties": _NUMBER,
+}
+_SERVER_WINDOW: Final = _object(
+    seconds={"type": "number", "description": "For how long of the window there were samples."},
+    cpu_usage_cores=_QUANTILES,
+    cpu_usage_limit_ratio=_QUANTILES,
+    cpu_throttled_seconds=_or_null("number"),
+    cpu_throttled_periods_ratio=_or_null("number"),
+    memory_usage_bytes=_QUANTILES,
+    memory_usage_limit_ratio=_QUANTILES,
+    swapped_in_bytes=_or_null("number"),
+    swapped_out_bytes=_or_null("number"),
+    pressure_ratio=_each(
+        _or_null("number"), "Share of the time that tasks waited, such as `memory_some`."
+    ),
+    oom_kills=_or_null("number"),
+    restarts=_NUMBER,
+)
+_ENVIRONMENT: Final = _object(
+    findings={
+        "type": "array",
+        "items": _TEXT,
+        "description": "What is out of the ordinary, with the numbers that it rests on.",
+    },
+    latency_quantile_seconds=_each(
+        _each(_each(_NUMBER)), "How long predictions took: version, window, quantile."
+    ),
+    servers=_list(
+        "Each model server beside modelmeter.",
+        server=_or_null("string"),
+        up=_or_null("boolean"),
+        cpu_limit_cores=_or_null("number"),
+        memory_limit_bytes=_or_null("number"),
+        swap_bytes=_or_null("number"),
+        pressure_of={"enum": ["container", "machine"]},
+        windows=_each(_SERVER_WINDOW),
+    ),
+)
+
 
 def _answers(schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": {"application/json": {"schema": schema}}}}
@@ -141,7 +183,11 @@ def _answers(schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
 
 MODELS_RESPONSE: Final = _answers(_object(models={"type": "array", "items": _MODEL}))
 MODEL_RESPONSE: Final = _answers(
-    _object(model={"type": "string"}, versions={"type": "array", "items": _MODEL})
+    _object(
+        model={"type": "string"},
+        versions={"type": "array", "items": _MODEL},
+        environment=_ENVIRONMENT,
+    )
 )
 PUT_RESPONSE: Final = _answers(
     _object(

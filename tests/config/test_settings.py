@@ -172,6 +172,18 @@ models:
     assert fraud.segments == ("device",)
 
 
+def test_one_model_server_has_no_name_and_several_have_theirs() -> None:
+    one = read("model_server: {port: 80}")
+    assert one.servers == {"": ModelServerSettings(port=80)}
+    several = read("model_servers: {triton: {port: 8000}, ranker: {cmdline: rank}}")
+    assert several.servers == {
+        "triton": ModelServerSettings(port=8000),
+        "ranker": ModelServerSettings(cmdline="rank"),
+    }
+    assert read("model_server: {port: 80}\nmodel_servers: {}").servers == one.servers
+    assert read("").servers == {}
+
+
 def test_aliases_are_for_use() -> None:
     settings = read("""
 models:

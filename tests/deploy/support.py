@@ -43,8 +43,16 @@ def load(path: str | Path) -> Any:
 
 
 def alert_rules() -> list[dict[str, Any]]:
+    return [rule for rule in _rules() if "alert" in rule]
+
+
+def recording_rules() -> list[dict[str, Any]]:
+    return [rule for rule in _rules() if "record" in rule]
+
+
+def _rules() -> list[dict[str, Any]]:
     groups = [group for file in RULE_FILES for group in load(file)["groups"]]
-    return [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 def nodes(expr: str) -> list[promql_parser.Expr]:

@@ -14,6 +14,7 @@ from tests.deploy.support import (
     load,
     metric_names,
     ok,
+    recording_rules,
     run,
 )
 
@@ -48,6 +49,21 @@ def test_rules_pass_their_unit_tests():
         ("            > 0.01\n", "            > 0.0001\n"),
         ("[5m])) > 0.02", "[5m])) > 0"),
         ("offset 15m)) > 0", "offset 15m)) >= 0"),
+        ("/ (model_server_cpu_limit_cores > 0)", "* model_server_cpu_limit_cores"),
+        ("/ (model_server_memory_limit_bytes > 0)", "/ 2000"),
+        (
+            "/ (rate(model_server_cpu_periods_total[5m]) > 0)",
+            "/ rate(model_server_cpu_periods_total[5m])",
+        ),
+        (
+            "rate(model_server_pressure_seconds_total[5m])",
+            "increase(model_server_pressure_seconds_total[5m])",
+        ),
+        (
+            "(rate(model_server_cpu_seconds_total[5m])) > 0)",
+            "(rate(model_server_cpu_seconds_total[5m])))",
+        ),
+        ("(model_server_resident_memory_bytes) > 0)", "(model_server_working_set_bytes) > 0)"),
     ],
 )
 def test_the_unit_tests_notice_a_changed_rule(tmp_path, right, wrong):
@@ -63,11 +79,42 @@ def test_the_unit_tests_notice_a_changed_rule(tmp_path, right, wrong):
 @pytest.mark.parametrize("alert", ALERTS)
 def test_every_alert_has_a_test_that_fires_and_one_that_is_silent(alert):
     cases = [
-        case for file in RULE_TESTS for test in _tests(file) for case in test["alert_rule_test"]
+        case
+        for file in RULE_TESTS
+        for test in _tests(file)
+        for case in test.get("alert_rule_test", ())
     ]
     expected = [bool(case["exp_alerts"]) for case in cases if case["alertname"] == alert]
     assert True in expected, "no test in which it fires"
     assert False in expected, "no test in which it stays silent"
+
+
+RECORDED = recording_rules()
+recorded = pytest.mark.parametrize("rule", RECORDED, ids=lambda rule: rule["record"])
+
+
+@recorded
+def test_what_is_recorded_says_its_level_metric_and_operations(rule):
+    level, metric, operations = rule["record"].split(":")
+    assert re.fullmatch(r"instance(_server)?", level)
+    assert re.fullmatch(r"model(meter|_server)_[a-z_]+", metric)
+    assert not metric.endswith("_total")
+    assert re.fullmatch(r"(ratio|ratio_rate5m|rate5m)", operations)
+    assert ("rate(" in rule["expr"]) == operations.endswith("rate5m")
+    assert ("/" in rule["expr"]) == operations.startswith("ratio")
+
+
+@recorded
+def test_what_is_recorded_reads_metrics_that_exist(rule):
+    assert metric_names(rule["expr"]) <= SERIES
+    for denominator in re.findall(r"/\s*(\(.*)", rule["expr"]):
+        assert "> 0)" in denominator
+
+
+@recorded
+def test_what_is_recorded_has_a_test_with_a_value(rule):
+    cases = [c for file in RULE_TESTS for t in _tests(file) for c in t.get("promql_expr_test", ())]
+    assert any(case["expr"] == rule["record"] and case["exp_samples"] for case in cases)
 
 
 def _tests(file):

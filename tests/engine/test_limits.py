@@ -8,6 +8,7 @@ from scipy import stats
 from exporter import limits
 from exporter.config import Limit, WindowSpec
 from tests.engine.support import MINUTE, configured, monitor, only, samples, send, value, version
+from tests.golden import scenario
 
 LIMIT = 0.9
 ACCURACY = configured(limits=(Limit("accuracy_ratio", "min", LIMIT),))
@@ -147,3 +148,20 @@ def test_drops_need_a_reference():
         assert limits.decide(window, wanted, None, lambda n: 1e-6) == []
     fed.tick(0.0)
     assert model.decisions.limits == []
+
+
+def test_every_metric_shows_its_value_in_the_reference_with_a_limit_or_without():
+    fed = scenario.monitor(scenario.COMPARED, scenario.references())
+    references = {
+        (dict(labels)["window"], dict(labels)["metric"]): value
+        for (name, labels), value in samples(fed, scenario.NOW).items()
+        if name == "model_metric_reference" and ("model", "fraud") in labels
+    }
+    assert {"f1_ratio", "log_loss", "prediction_mean"} <= {metric for _, metric in references}
+    windows = {spec.name for spec in fed.settings.windows}
+    assert {window for window, _ in references} == windows
+    for metric in ("accuracy_ratio", "f1_ratio", "log_loss"):
+        assert len({references[window, metric] for window in windows}) == 1
+    assert {metric for window, metric in references if window == "50 labels"}.isdisjoint(
+        {"prediction_mean", "estimated_accuracy_ratio"}
+    )

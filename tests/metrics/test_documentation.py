@@ -1,7 +1,6 @@
 """Every registered family is documented as it is, and named as Prometheus wants it."""
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 
 from exporter.anomalies.minutes import Minute
 from exporter.anomalies.series import LEARNING
-from exporter.collectors.process import ModelServerCollector
 from exporter.config import Limit, ModelSettings, Settings
 from exporter.config.keys import DISTANCES
 from exporter.config.settings import DriftSettings, ModelServerSettings
@@ -20,6 +18,8 @@ from exporter.reference.build import build
 from exporter.registry import METRICS, TOTALS
 from exporter.service import Clock, Service
 from exporter.store.folder import Folder
+from tests.resources.frozen import MACHINE, V2, process, write
+from tests.resources.support import Watch, found_pid
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 ROWS = {
@@ -90,14 +90,24 @@ def adopt(service, name, events):
     service.monitor.models.find(name, "none", 1000.0).adopt(reference, 1000.0)
 
 
+def sampled(folder):
+    """The collector of a model server that shows all there is, in a container with limits."""
+    proc = write(folder, MACHINE, V2, process(7))
+    server = ModelServerSettings(pid=7)
+    watch = Watch(server, proc=proc, root=str(folder), find=found_pid(7))
+    watch.sample()
+    watch.sample()
+    return watch.collector
+
+
 def told(folder):
     """A service that was told of all that it can show, and keeps it in ``folder``."""
     limited = ModelSettings(name="binary", limits=(Limit("accuracy_ratio", "min", 0.5),))
     service = Service(
         Settings(models=(limited,), drift=DriftSettings(distances=DISTANCES)),
         Clock(lambda: 1000.0, lambda: 1.79e9),
-        more_collectors=[ModelServerCollector(ModelServerSettings(pid=os.getpid()))],
-        disk=Disk(Folder(folder, sync=False)),
+        more_collectors=[sampled(folder / "machine")],
+        disk=Disk(Folder(folder / "state", sync=False)),
     )
     service.restore()
     common = {"latency_seconds": 0.1}

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 import threading
 
@@ -83,7 +84,7 @@ def test_gzip_where_it_is_wanted(served, accepted, zipped) -> None:
 EVERYTHING = {
     "windows": ["1m", "5m", "50 labels"],
     "decision_interval": "1s",
-    "model_server": {"port": 1},
+    "model_server": {"pid": os.getpid()},
     "models": [
         {"name": "binary", "team": "a \"b\" \\ c", "limits": {"accuracy_ratio": {"min": 0.9}}},
         {"name": "many", "per_class": True},

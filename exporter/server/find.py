@@ -1,5 +1,7 @@
 """Finding the model server's process by what is configured of it."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -10,20 +12,26 @@ import psutil
 from exporter.config.settings import ModelServerSettings
 
 
-def find(target: ModelServerSettings) -> psutil.Process | None:
+class Hidden(Exception):
+    """Somebody listens on the port, and who that is may not be seen."""
+
+
+def find(target: ModelServerSettings) -> int | None:
     """Return the running process that matches; the topmost, then oldest, when there are several.
 
     By name or command line neither this process nor its parents match: a shell or supervisor that
-    started both repeats the pattern. Raises psutil.AccessDenied when the port's owner is hidden.
+    started both repeats the pattern. Raises :class:`Hidden`.
     """
     if target.port is not None:
-        first = _topmost(_alive(_listeners(target.port)))
-        return first and _holder(first, target.port)
-    if target.pid is not None:
-        return _topmost(_alive([target.pid]))
-    if target.pid_file is not None:
-        return _topmost(_alive(_written(target.pid_file)))
-    return _topmost(_matching(target))
+        found = _topmost(_alive(_listeners(target.port)))
+        found = found and _holder(found, target.port)
+    elif target.pid is not None:
+        found = _topmost(_alive([target.pid]))
+    elif target.pid_file is not None:
+        found = _topmost(_alive(_written(target.pid_file)))
+    else:
+        found = _topmost(_matching(target))
+    return None if found is None else found.pid
 
 
 def _listeners(port: int) -> set[int]:
@@ -31,7 +39,7 @@ def _listeners(port: int) -> set[int]:
     listening = (s for s in psutil.net_connections("tcp") if s.status == psutil.CONN_LISTEN)
     owners = {socket.pid for socket in listening if socket.laddr and socket.laddr.port == port}
     if owners == {None}:
-        raise psutil.AccessDenied(msg=f"the process on port {port} belongs to another user")
+        raise Hidden(f"the process on port {port} is another user's, or in another container")
     return {pid for pid in owners if pid is not None}
 
 

@@ -1,0 +1,105 @@
+"""What it costs to sample a model server every second, beside the server itself.
+
+    python -m benchmarks.sampling
+    python -m benchmarks.sampling --samples 200
+
+A sleeping server of Python with 1, 8 and 32 children of 4 threads each, on this machine's own
+``/proc`` and groups. CPU time is that of the sampling thread alone; the share is of one core, at
+one sample a second. The status is 1 if the aim was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import psutil
+
+from exporter.config import ModelServerSettings, Settings
+from exporter.server.sampler import Sampler
+from exporter.server.server import Server
+
+CHILDREN: Final = (1, 8, 32)
+AIM: Final = 0.005
+"""Share of a core at one sample a second."""
+CHILD: Final = """
+import sys, threading
+for _ in range(3):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+ballast = bytearray(20_000_000)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+SERVER: Final = f"""
+import subprocess, sys
+pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+command = [sys.executable, "-c", {CHILD!r}]
+children = [subprocess.Popen(command, **pipes) for _ in range(int(sys.argv[1]))]
+for child in children:
+    child.stdout.readline()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def serving(children: int) -> Iterator[int]:
+    """A server with so many children; its process id."""
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(children)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    try:
+        server.stdout.readline()
+        yield server.pid
+    finally:
+        server.stdin.close()
+        server.wait()
+        server.stdout.close()
+
+
+def cost(pid: int, samples: int) -> list[float]:
+    """CPU seconds of each of so many samples, a second of the sampler's clock apart."""
+    now = 0.0
+    target = Server("", ModelServerSettings(pid=pid))
+    sampler = Sampler([target], Settings(), lambda: now, time.time, psutil.cpu_count() or 1)
+    spent = []
+    for _ in range(samples):
+        before = time.thread_time()
+        sampler.sample()
+        spent.append(time.thread_time() - before)
+        now += 1.0
+    return spent
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--samples", type=int, default=120)
+    samples = parser.parse_args().samples
+    print(f"{len(psutil.pids())} processes on this machine; {samples} samples each")
+    print("| children | median, ms | mean, ms | most, ms | share of a core at 1 s |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
+    good = True
+    for children in CHILDREN:
+        with serving(children) as pid:
+            spent = sorted(cost(pid, samples))
+        mean = sum(spent) / samples
+        good = good and mean <= AIM
+        told = [spent[samples // 2], mean, spent[-1]]
+        print(f"| {children} | {' | '.join(f'{1e3 * one:.2f}' for one in told)} | {mean:.2%} |")
+    print("aim met" if good else f"aim missed: at most {AIM:.1%}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
