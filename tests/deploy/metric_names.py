@@ -10,6 +10,7 @@ model_labels_orphaned_total model_events_duplicate_total model_feature_values_to
 model_feature_missing_total model_feature_outside_total model_feature_unseen_total
 model_server_restarts_total model_server_cpu_seconds_total model_server_read_bytes_total
 model_server_written_bytes_total model_server_context_switches_total
+model_gpu_energy_joules_total model_gpu_ecc_errors_total model_gpu_xid_errors_total
 model_server_cpu_throttled_seconds_total model_server_cpu_periods_total
 model_server_cpu_throttled_periods_total model_server_oom_kills_total
 model_server_pressure_seconds_total modelmeter_cpu_seconds_total
@@ -42,7 +43,23 @@ modelmeter_resident_memory_bytes modelmeter_build_info
 modelmeter_journal_bytes modelmeter_journal_failing modelmeter_snapshot_timestamp_seconds
 modelmeter_series modelmeter_scrape_collector_success modelmeter_scrape_collector_duration_seconds
 modelmeter_collector_degraded modelmeter_config_last_reload_successful
+model_gpu_utilization_ratio model_gpu_memory_used_bytes model_gpu_memory_total_bytes
+model_gpu_power_watts model_gpu_power_limit_watts model_gpu_temperature_celsius
+model_gpu_clock_hertz model_gpu_throttled model_gpu_process_memory_bytes model_gpu_up
+model_gpu_last_sample_timestamp_seconds model_gpu_usage_ratio
 process_resident_memory_bytes process_cpu_seconds_total
+""".split()
+
+COMPARED = """
+model_metric_reference model_feature_missing_ratio model_feature_outside_ratio
+model_monitored_features model_feature_psi model_prediction_psi model_label_psi
+model_feature_drift_effect model_feature_drift_limit model_feature_drift_detected
+model_feature_quality_detected model_drifted_features model_prediction_drift_effect
+model_prediction_drift_limit model_prediction_drift_detected model_label_drift_effect
+model_label_drift_limit model_label_drift_detected model_estimated_accuracy_ratio
+model_estimated_precision_ratio model_estimated_recall_ratio model_estimated_f1_ratio
+model_estimated_roc_auc_ratio model_estimated_accuracy_gap_ratio model_series_anomaly
+model_series_anomaly_score
 """.split()
 
 FOREIGN = ["up", "scrape_duration_seconds", "ALERTS"]
@@ -50,6 +67,7 @@ FOREIGN = ["up", "scrape_duration_seconds", "ALERTS"]
 SERIES = {
     *COUNTERS,
     *GAUGES,
+    *COMPARED,
     *FOREIGN,
     *(f"{name}{end}" for name in HISTOGRAMS.split() for end in ("_bucket", "_sum", "_count")),
 }
