@@ -16,8 +16,8 @@ from contextlib import ExitStack
 import pytest
 import yaml
 
+from tests.deploy.alertmanagers import free_port, wait_for
 from tests.deploy.support import ROOT, program
-from tests.deploy.test_alertmanager import free_port, wait_for
 from tests.deploy.test_dashboards import BOARDS, TARGETS
 from tests.gpu.support import H100, TWO, Driver
 from tests.resources.groups import NoGroup, group, limit_cpu, limit_memory
