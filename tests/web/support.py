@@ -253,4 +253,4 @@ class Process(Client):
 
 
 def zipped(body: bytes) -> bytes:
-    return gzip.compress(body, 1)
+    return gzip.compress(body, 1, mtime=0)
