@@ -6,8 +6,9 @@ Events have an id and ten features. Calls come at ``--rate`` a second over all t
 prediction (a small ensemble in Python, about 0.1 ms) and a ``put_nowait`` of the same event in the
 same thread: both find the same caches and the same competition. A modelmeter that runs takes the
 events in a process of its own; a dead one refuses connections, and its queue fills up or is full.
-The last two columns are the processor time that the client adds an event, its thread included, and
-the share of a core that this is at this rate.
+Calls without any pause are measured too, as a loop over stored predictions makes them. The last two
+columns are the processor time that the client adds an event, its thread included, and the share of
+a core that this is at this rate.
 
 Medians over the rounds of each percentile. The status is 1 if the aim is missed.
 """

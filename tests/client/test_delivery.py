@@ -16,10 +16,9 @@ from exporter.client import Client, _pause_of
 from tests.client.support import adds_up, one_by_one, scripted, taken
 from tests.web.certificates import Authority
 from tests.web.conftest import process, served  # noqa: F401
-from tests.web.support import HOST, Process, free_port, until
+from tests.web.support import HOST, Process, free_port, samples, until
 
 ABOUT = {"model": "m", "version": "none"}
-RETRIED = ("retried", "queued")
 
 
 def counted(counts, **more):
@@ -194,13 +193,13 @@ def test_a_server_that_never_answers_holds_up_the_thread_only():
 
 
 def test_bodies_are_compressed_from_a_size_on():
-    with scripted(lambda request: taken(plain(request))) as server:
-        with Client(server.url, gzip_bytes=1000) as client:
-            client.log("m", score=0.5)
-            assert client.flush()
-            client.log("m", score=0.5, features={"text": "x" * 1000})
-            assert client.flush()
-            assert client.counts().accepted == 2
+    answer = scripted(lambda request: taken(plain(request)))
+    with answer as server, Client(server.url, gzip_bytes=1000) as client:
+        client.log("m", score=0.5)
+        assert client.flush()
+        client.log("m", score=0.5, features={"text": "x" * 1000})
+        assert client.flush()
+        assert client.counts().accepted == 2
     encodings = [request.headers.get("content-encoding") for request in server.requests]
     assert encodings == [None, "gzip"]
 
@@ -218,67 +217,77 @@ def test_modelmeter_takes_compressed_bodies(served):  # noqa: F811
         assert counted(client.counts(), accepted=1)
 
 
-class TestAccess:
-    """The ways to come in that docs/security.md offers, over TLS."""
+@pytest.fixture(scope="module")
+def ours():
+    return Authority("ours")
 
-    @pytest.fixture(scope="class")
-    def ours(self):
-        return Authority("ours")
 
-    @pytest.fixture
-    def secured(self, ours, tmp_path, process):  # noqa: F811
-        ours.issue("server").write(tmp_path, "server")
-        (tmp_path / "ca.crt").write_bytes(ours.cert)
-        (tmp_path / "ingest.token").write_text("the-token\n")
-        web = {"tls_server_config": {"cert_file": "server.crt", "key_file": "server.key"}}
-        (tmp_path / "web.yml").write_text(yaml.safe_dump(web))
-        config = {"tokens": [{"file": "ingest.token", "scope": "ingest"}]}
-        context = ssl.create_default_context(cafile=tmp_path / "ca.crt")
-        return process(config, f"--web.config.file={tmp_path / 'web.yml'}", context=context)
+@pytest.fixture
+def secured(ours, tmp_path, process):  # noqa: F811
+    ours.issue("server").write(tmp_path, "server")
+    (tmp_path / "ca.crt").write_bytes(ours.cert)
+    (tmp_path / "ingest.token").write_text("the-token\n")
+    web = {"tls_server_config": {"cert_file": "server.crt", "key_file": "server.key"}}
+    (tmp_path / "web.yml").write_text(yaml.safe_dump(web))
+    (tmp_path / "read.token").write_text("to-read")
+    config = {
+        "tokens": [{"file": f"{scope}.token", "scope": scope} for scope in ("ingest", "read")]
+    }
+    context = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+    return process(config, f"--web.config.file={tmp_path / 'web.yml'}", context=context)
 
-    def test_a_token_over_tls(self, secured, tmp_path):
-        with Client(secured.url, token="the-token", ca_file=str(tmp_path / "ca.crt")) as client:
-            client.log("m", score=0.5)
-            assert client.flush(20)
-            assert counted(client.counts(), accepted=1)
-            assert "the-token" not in repr(vars(client))
 
-    def test_files_that_come_late_or_change_are_read_again(self, secured, tmp_path):
-        token, ca = tmp_path / "client.token", tmp_path / "client-ca.crt"
-        token.write_text("wrong")
-        ca.write_bytes(Authority("theirs").cert)
-        with Client(secured.url, token_file=str(token), ca_file=str(ca)) as client:
-            client.log("m", score=0.5)
-            until(lambda: client.counts().retried, "a certificate that is not trusted")
-            ca.write_bytes((tmp_path / "ca.crt").read_bytes())
-            until(lambda: " 401 " in secured.log() or client.counts().retried > 2, "a wrong token")
-            token.write_text("the-token")
-            assert client.flush(30)
-            assert counted(client.counts(), accepted=1, retried=client.counts().retried)
+def test_a_token_over_tls(secured, tmp_path):
+    with Client(secured.url, token="the-token", ca_file=str(tmp_path / "ca.crt")) as client:
+        client.log("m", score=0.5)
+        assert client.flush(20)
+        assert counted(client.counts(), accepted=1)
+        assert "the-token" not in repr(vars(client))
 
-    def test_a_user(self, tmp_path):
-        (tmp_path / "user").write_text("name:pass:word\n")
-        with scripted() as server:
-            for options in ({"user": "name:pass:word"}, {"user_file": str(tmp_path / "user")}):
-                with Client(server.url, **options) as client:
-                    client.log("m", score=0.5)
-                    assert client.flush()
-        headers = {request.headers["authorization"] for request in server.requests}
-        assert headers == {"Basic bmFtZTpwYXNzOndvcmQ="}
 
-    @pytest.mark.parametrize("content", [None, b"", b"two words", b"\xff"])
-    def test_a_bad_file_is_told_without_what_is_in_it(self, content, tmp_path, caplog):
-        path = tmp_path / "token"
-        if content is not None:
-            path.write_bytes(content)
-        with scripted() as server, Client(server.url, token_file=str(path)) as client:
-            client.log("m", score=0.5)
-            until(lambda: client.counts().retried, "a try")
-            path.write_text("good")
-            assert client.flush(20)
-        assert "two words" not in caplog.text
-        assert "token" in caplog.text or "utf-8" in caplog.text
-        assert [request.headers["authorization"] for request in server.requests] == ["Bearer good"]
+def test_files_that_come_late_or_change_are_read_again(secured, tmp_path):
+    token, ca = tmp_path / "client.token", tmp_path / "client-ca.crt"
+    token.write_text("wrong")
+    ca.write_bytes(Authority("theirs").cert)
+    with Client(secured.url, token_file=str(token), ca_file=str(ca)) as client:
+        client.log("m", score=0.5)
+        until(lambda: client.counts().retried, "a certificate that is not trusted")
+        ca.write_bytes((tmp_path / "ca.crt").read_bytes())
+        until(lambda: refused(secured), "a token that is not known")
+        token.write_text("the-token")
+        assert client.flush(30)
+        assert counted(client.counts(), accepted=1, retried=client.counts().retried)
+
+
+def refused(server):
+    text = server.get("/metrics", Authorization="Bearer to-read").body.decode()
+    return samples(text)["modelmeter_requests_rejected_total", frozenset({("code", "401")})]
+
+
+def test_a_user(tmp_path):
+    (tmp_path / "user").write_text("name:pass:word\n")
+    with scripted() as server:
+        for options in ({"user": "name:pass:word"}, {"user_file": str(tmp_path / "user")}):
+            with Client(server.url, **options) as client:
+                client.log("m", score=0.5)
+                assert client.flush()
+    headers = {request.headers["authorization"] for request in server.requests}
+    assert headers == {"Basic bmFtZTpwYXNzOndvcmQ="}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"two words", b"\xff"])
+def test_a_bad_file_is_told_without_what_is_in_it(content, tmp_path, caplog):
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    with scripted() as server, Client(server.url, token_file=str(path)) as client:
+        client.log("m", score=0.5)
+        until(lambda: client.counts().retried, "a try")
+        path.write_text("good")
+        assert client.flush(20)
+    assert "two words" not in caplog.text
+    assert "token" in caplog.text or "utf-8" in caplog.text
+    assert [request.headers["authorization"] for request in server.requests] == ["Bearer good"]
 
 
 def test_the_path_of_the_url_is_kept_and_connections_too():
