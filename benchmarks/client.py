@@ -6,9 +6,9 @@ Events have an id and ten features. Calls come at ``--rate`` a second over all t
 prediction (a small ensemble in Python, about 0.1 ms) and a ``put_nowait`` of the same event in the
 same thread: both find the same caches and the same competition. A modelmeter that runs takes the
 events in a process of its own; a dead one refuses connections, and its queue fills up or is full.
-Calls without any pause are measured too, as a loop over stored predictions makes them. The last two
-columns are the processor time that the client adds an event, its thread included, and the share of
-a core that this is at this rate.
+*Back to back* are calls with nothing but a prediction between them. The last two columns are the
+processor time that the client adds an event, its thread included, and the share of a core that
+this is at the rate.
 
 Medians over the rounds of each percentile. The status is 1 if the aim is missed.
 """
@@ -40,7 +40,7 @@ NAMES: Final = [f"feature{i}" for i in range(FEATURES)]
 WEIGHTS: Final = [[Random(i).gauss(0, 1) for _ in range(FEATURES)] for i in range(100)]
 PERCENTILES: Final = (0.5, 0.99, 0.999)
 THREADS: Final = (1, 8)
-STATES: Final = ("modelmeter runs", "dead, queue fills", "dead, queue full")
+STATES: Final = ("modelmeter runs", "dead, queue fills", "dead, queue full", "back to back")
 
 
 class Round(NamedTuple):
@@ -66,7 +66,8 @@ def caller(
     clock, due, random = time.perf_counter_ns, time.perf_counter(), Random(mine.start)
     for number in mine:
         due += pause
-        time.sleep(max(0.0, due - time.perf_counter()))
+        if pause:
+            time.sleep(max(0.0, due - time.perf_counter()))
         made = event(number, random)
         before = clock()
         beside.put_nowait(made)
@@ -95,7 +96,8 @@ def call(log: Callable[..., None], threads: int, calls: int, rate: float) -> Rou
 
 def one_round(url: str, state: str, threads: int, calls: int, rate: float) -> Round:
     """Return what the calls cost with a client of their own, and the processor time it adds."""
-    full, runs = state == STATES[2], state == STATES[0]
+    full, runs = state == STATES[2], state in (STATES[0], STATES[3])
+    rate = math.inf if state == STATES[3] else rate
     client = Client(url, max_events=100 if full else 20_000, exit_seconds=10.0 if runs else 0.1)
     for number in range(100 if full else 1):
         client.log("bench", **{**event(number, Random(number)), "id": None})
@@ -120,7 +122,7 @@ def percentiles(rounds: list[list[int]]) -> list[float]:
 @contextmanager
 def server(state: str) -> Iterator[str]:
     """Give the URL of a modelmeter, or one where nobody listens."""
-    if state != STATES[0]:
+    if state not in (STATES[0], STATES[3]):
         yield f"http://127.0.0.1:{free_port()}"
         return
     with modelmeter() as (_, port):
@@ -169,12 +171,13 @@ def main() -> int:
     for row in rows(options):
         found.append(row)
         print(line(row, options.rate), flush=True)
-    met = all(row["log_us"][1] < AIM_US for row in found if row["threads"] == 1)
-    print(f"aim: p99 of one thread under {AIM_US:g} us: {'met' if met else 'MISSED'}")
+    missed = [row for row in found if row["threads"] == 1 and row["log_us"][1] >= AIM_US]
+    told = "MISSED: " + "; ".join(row["state"] for row in missed) if missed else "met"
+    print(f"aim: p99 of one thread under {AIM_US:g} us: {told}")
     if options.json:
-        told = {"aim_us": AIM_US, "met": met, "rate": options.rate, "rows": found}
-        options.json.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
-    return 0 if met else 1
+        whole = {"aim_us": AIM_US, "met": not missed, "rate": options.rate, "rows": found}
+        options.json.write_text(json.dumps(whole, indent=2) + "\n", "utf-8")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -33,7 +33,15 @@ import time
 import uuid
 import weakref
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -96,19 +104,20 @@ def _unwrapped(value: Any) -> Any:
     return value
 
 
-def _encoder(*, allow_nan: bool) -> Callable[[Any], str]:
-    """Return what writes a value as JSON.
+def _encoder(*, allow_nan: bool) -> Callable[[Any, int], Iterable[str]]:
+    """Return what gives the parts of a value's JSON, at nesting level 0.
 
     :class:`json.JSONEncoder` sets its C part up anew for each value, which costs a tenth of an
     event: here it is set up once, where there is one. It finds no cycles: they nest too deeply.
     """
     text, make = json.encoder.encode_basestring, getattr(json.encoder, "c_make_encoder", None)
     with contextlib.suppress(TypeError):
-        parts = cast(Any, make)(None, _simple, text, None, ":", ",", False, False, allow_nan)
-        return lambda value: "".join(parts(value, 0))
-    return json.JSONEncoder(
+        made = cast(Any, make)(None, _simple, text, None, ":", ",", False, False, allow_nan)
+        return cast("Callable[[Any, int], Iterable[str]]", made)
+    encode = json.JSONEncoder(
         ensure_ascii=False, allow_nan=allow_nan, separators=(",", ":"), default=_simple
     ).encode
+    return lambda value, level: (encode(value),)
 
 
 _FAST: Final = _encoder(allow_nan=False)
@@ -123,9 +132,9 @@ def _line(event: dict[str, Any]) -> bytes:
     if event.get("scores") is not None:
         event["scores"] = {_class_name(key): one for key, one in dict(event["scores"]).items()}
     try:
-        return _FAST(event).encode()
+        return "".join(_FAST(event, 0)).encode()
     except (ValueError, TypeError):
-        return _ANY(_cleaned(event)).encode()
+        return "".join(_ANY(_cleaned(event), 0)).encode()
 
 
 def _cleaned(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -900,13 +909,12 @@ class Client:
                 return
             if self._forked:
                 atexit.register(_close_all)  # children of multiprocessing forget their parent's
-            thread = threading.Thread(target=self._sender.run, name="modelmeter", daemon=True)
+            self._thread = threading.Thread(target=self._sender.run, name="modelmeter", daemon=True)
             try:
-                thread.start()
+                self._thread.start()
             except Exception as error:
+                self._thread = None
                 self._buffer.notices.note("thread", _told(error))
-            else:
-                self._thread = thread
 
     def _after_fork(self) -> None:
         """Begin anew in a child: what waits is the parent's, and locks may be held for ever."""
