@@ -1,4 +1,4 @@
-"""How the C library hands out memory: from one place, whatever thread asks.
+"""How the C library hands out memory: from one place, whatever thread asks, and back again.
 
 glibc gives each thread an arena of its own, up to eight a core, and keeps what was freed in each.
 The threads of modelmeter take turns at the same work (counting, snapshots, scrapes), so that each
@@ -9,6 +9,7 @@ lost (ADR 16).
 from __future__ import annotations
 
 import ctypes
+from contextlib import suppress
 from typing import Final
 
 M_ARENA_MAX: Final = -8
@@ -24,3 +25,9 @@ def use_one_arena() -> bool:
         return bool(ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1))
     except (AttributeError, OSError):
         return False
+
+
+def give_back() -> None:
+    """Return to the system what is free, after work that took much for a short time."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)

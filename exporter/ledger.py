@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from exporter import __version__
+from exporter import __version__, allocator
 from exporter.answers import Answer, Answers
 from exporter.config import Settings
 from exporter.events import Rejection
@@ -345,22 +345,26 @@ class Ledger:
             return True
         with self._saving:
             try:
-                with self._turn:
-                    with self._monitor.lock:
-                        state = list(self._dump(self._moment().now))
-                    number, errors = disk.folder.begin(), self.errors
-                disk.folder.save(number, records(state))
-                with self._turn:
-                    # What the disk refused meanwhile may have been counted, and is not in it.
-                    if self.errors == errors:
-                        disk.folder.settled()
+                self._save(disk)
             except OSError as error:
                 self._disk_failed(error)
                 return False
             finally:
                 # After a failure too: trying again at once would only keep the disk busy.
                 self._saved_at = self._moment().now
+                allocator.give_back()  # the copy was as large as the state
         return True
+
+    def _save(self, disk: Disk) -> None:
+        with self._turn:
+            with self._monitor.lock:
+                state = list(self._dump(self._moment().now))
+            number, errors = disk.folder.begin(), self.errors
+        disk.folder.save(number, records(state))
+        with self._turn:
+            # What the disk refused meanwhile may have been counted, and is not in it.
+            if self.errors == errors:
+                disk.folder.settled()
 
     def _dump(self, now: float) -> Iterable[tuple[str, Any]]:
         settings = settings_bytes(self._monitor.settings)
