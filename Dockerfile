@@ -27,9 +27,11 @@ LABEL org.opencontainers.image.title="modelmeter" \
 COPY --from=build /opt/modelmeter /opt/modelmeter
 # The only place it writes to; everything else may be read-only.
 COPY --from=build --chown=65532:65532 /state /var/lib/modelmeter
+# Where GPUs are given to the container, it takes the library that reads them and nothing else.
 ENV PATH=/opt/modelmeter/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    NVIDIA_DRIVER_CAPABILITIES=utility
 WORKDIR /var/lib/modelmeter
 # Run it as the user of the model server: the process of another user shows less.
 USER 65532:65532

@@ -33,7 +33,7 @@ demo: $(RUN) ## a model in service, its quality falling, an alert delivered (DUR
 test: $(DEV) ## all tests (PYTEST_ARGS='-k name' for some)
 	@scripts/apt-tools.sh prometheus=prometheus promtool=prometheus \
 		'prometheus-alertmanager|alertmanager=prometheus-alertmanager' amtool=prometheus-alertmanager \
-		'chromium|chromium-browser|google-chrome=chromium'
+		'chromium|chromium-browser|google-chrome=chromium' 'gcc|cc=build-essential'
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 .PHONY: fuzz

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +21,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from exporter import __version__, registry
+from exporter.collectors.gpu import GpuCollector
 from exporter.collectors.model_server import ModelServerCollector
 from exporter.config import ConfigError, Settings, parse_address
 from exporter.environment import Beside
+from exporter.gpu.gpus import Gpus, drivers
 from exporter.ledger import Disk, DiskError
 from exporter.scrape import Collector
 from exporter.server.sampler import Sampler
@@ -172,12 +174,18 @@ def create_service(
     clock = Clock(machine.monotonic, time.time, machine.forward)
     more: list[Collector] = []
     beside: list[Beside] = []
+    pids: Callable[[], Collection[int]] = tuple
     if settings.servers:
         servers = [ModelServer(name, target) for name, target in settings.servers.items()]
         cpus = os.cpu_count() or 1
         sampler = Sampler(servers, settings, clock.monotonic, clock.wall, cpus)
         more.append(ModelServerCollector(sampler, clock.monotonic))
         beside.append(sampler)
+        pids = sampler.pids
+    if settings.gpu != "off":
+        gpus = Gpus(drivers(), settings, clock.monotonic, clock.wall, pids)
+        more.append(GpuCollector(gpus, clock.monotonic))
+        beside.append(gpus)
     return Service(settings, clock, read_settings, more, _disk(settings), beside)
 
 

@@ -24,7 +24,8 @@ log = logging.getLogger("modelmeter")
 class Collector(Protocol):
     """A source of families.
 
-    One that may lack rights has an attribute ``degraded`` too: whether it did at the last scrape.
+    Attributes that it may have too: ``degraded``, whether it lacked rights at the last scrape;
+    ``applies``, whether it has anything to read here; ``failing``, whether it could not read that.
     """
 
     name: str
@@ -62,6 +63,8 @@ class Scraper:
         )
         families: list[Family] = []
         for collector in self._collectors:
+            if not getattr(collector, "applies", True):
+                continue
             start = time.perf_counter()
             collected, good = self._guarded(collector)
             families += collected
@@ -85,7 +88,7 @@ class Scraper:
                 log.exception("collector failed: %s", collector.name)
             return [], False
         self._failing.discard(collector.name)
-        return families, True
+        return families, not getattr(collector, "failing", False)
 
     def _bounded(self, families: list[Family]) -> list[Family]:
         """Drop families about models, by group, until there are few enough series."""

@@ -179,7 +179,9 @@ class Service:
                 raise
 
     def _apply(self, settings: Settings, references: Mapping[str, Reference]) -> None:
-        for key in ("listen_address", "model_server", "model_servers", "data_dir", "durability"):
+        for key in (
+            "listen_address", "model_server", "model_servers", "gpu", "data_dir", "durability",
+        ):  # fmt: skip
             if getattr(settings, key) != getattr(self.settings, key):
                 log.warning("%s has changed: that needs a restart", key)
         self.ledger.configure(settings, references)

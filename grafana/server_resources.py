@@ -2,6 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard as builders
 
+from grafana import gpu
 from grafana.parts import SCRAPED, Query, Row, alarm, graph, number, page, up_or_down
 
 UID = "modelmeter-server-resources"
@@ -292,5 +293,5 @@ def build() -> builders.Dashboard:
         UID,
         "Server resources",
         "What the model server uses, may use and waits for, and what monitoring costs beside it.",
-        [_overview(), _use(), _waits(), _processes(), _cost()],
+        [_overview(), _use(), *gpu.rows(), _waits(), _processes(), _cost()],
     )

@@ -18,7 +18,7 @@ LAYERS = (
     "layout families start decisions statistics showing features",
     "window panes exposition anomalies budget",
     "reference.reference comparison metrics scrape usage",
-    "counts encode distances server",
+    "counts encode distances gpu server",
     "drift",
     "limits",
     "reference deciding",

@@ -53,7 +53,7 @@ def _window(used: Used, state: State) -> dict[str, Any]:
         "cpu_throttled_seconds": sums.get("cpu_throttled_seconds"),
         "cpu_throttled_periods_ratio": _throttled(used),
         "memory_usage_bytes": used.memory_bytes,
-        "memory_usage_limit_ratio": _shares(used.memory_bytes, gauges.get("memory_limit_bytes")),
+        "memory_usage_limit_ratio": _shares(used.held_bytes, gauges.get("memory_limit_bytes")),
         "swapped_in_bytes": sums.get("swapped_in_bytes"),
         "swapped_out_bytes": sums.get("swapped_out_bytes"),
         "pressure_ratio": {
@@ -91,7 +91,7 @@ def _findings(used: Used, state: State) -> Iterator[str]:
         )
     yield from _near("CPU", used.cpu_cores, "0.95", gauges.get("cpu_limit_cores"), "cores", 1)
     memory_limit = gauges.get("memory_limit_bytes")
-    yield from _near("memory", used.memory_bytes, "1.0", memory_limit, "MiB", 2**20)
+    yield from _near("memory", used.held_bytes, "1.0", memory_limit, "MiB", 2**20)
     for stall, least in STALLED.items():
         share = _ratio(sums[stall], sums["seconds"])
         if share is not None and share >= least:

@@ -33,6 +33,7 @@ class Shown:
     """By how many bytes the resident memory of one process was higher than now in between."""
     swap: float | None
     """Bytes that lie in swap; ``None`` where the kernel does not tell."""
+    pids: frozenset[int] = frozenset()
 
 
 class Processes:
@@ -77,6 +78,7 @@ class Processes:
             recent.get("cpu_seconds", 0.0) if known else None,
             self._peak_above(living, status, since),
             sum(swaps) if swaps else None,
+            frozenset(one.pid for one in living),
         )
 
     def _runs(self, identity: Identity) -> bool:

@@ -104,6 +104,12 @@ class Sampler:
                 for one in self._watched
             ]
 
+    def pids(self) -> frozenset[int]:
+        """Return the processes of all servers, as they were sampled last."""
+        with self._lock:
+            samples = [one.sample.pids for one in self._watched if one.sample]
+        return frozenset().union(*samples)
+
     def facts(self, now: float) -> Facts:
         """Return what the servers used and waited for, and what of that stands out."""
         return facts(self.states(now))

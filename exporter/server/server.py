@@ -55,9 +55,13 @@ class Sample:
     cpu_seconds: float | None = None
     """CPU time since the last sample; ``None`` of a server whose past is not known."""
     memory_bytes: float | None = None
-    """The highest memory in use since the last sample."""
+    """The highest resident memory since the last sample."""
+    held_bytes: float | None = None
+    """Likewise what counts against the limit: the container's working set, where that is known."""
     lacking: frozenset[str] = frozenset()
     """What could not be read for want of rights."""
+    pids: frozenset[int] = frozenset()
+    """Its processes that run."""
 
 
 class Server:
@@ -107,15 +111,17 @@ class Server:
         gauges = held.values | shown.gauges
         if "swap_bytes" not in gauges and shown.swap is not None:
             gauges["swap_bytes"] = shown.swap
-        memory = gauges.get("working_set_bytes", gauges["resident_memory_bytes"])
+        resident = gauges["resident_memory_bytes"]
         return Sample(
             True,
             gauges,
             self._totals(),
             recent,
             shown.cpu_seconds,
-            memory + shown.peak_above,
+            resident + shown.peak_above,
+            gauges.get("working_set_bytes", resident) + shown.peak_above,
             self._lacking(),
+            shown.pids,
         )
 
     def _totals(self) -> dict[str, float]:

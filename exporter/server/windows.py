@@ -29,6 +29,7 @@ class Used:
 
     cpu_cores: Quantiles | None
     memory_bytes: Quantiles | None
+    held_bytes: Quantiles | None
     sums: Mapping[str, float]
 
 
@@ -41,6 +42,7 @@ class ServerWindows:
         self._names = [one.name for one in windows if one.seconds is not None]
         self._cpu = Usage(CPU, windows, now)
         self._memory = Usage(MEMORY, windows, now)
+        self._held = Usage(MEMORY, windows, now)
         lengths = {one.name: one.seconds for one in windows if one.seconds is not None}
         self._sums = Sums(len(SUMMED), lengths, now)
 
@@ -48,6 +50,8 @@ class ServerWindows:
         """Take a sample in; the one before was taken ``seconds`` ago, ``None`` for the first."""
         if sample.memory_bytes is not None:
             self._memory.add(sample.memory_bytes, now)
+        if sample.held_bytes is not None:
+            self._held.add(sample.held_bytes, now)
         if not seconds:
             return
         if sample.cpu_seconds is not None:
@@ -57,11 +61,11 @@ class ServerWindows:
 
     def used(self, now: float) -> dict[str, Used]:
         """Return what was used in each window that was looked at."""
-        cpu, memory = self._cpu.quantiles(now), self._memory.quantiles(now)
+        cpu, memory, held = (u.quantiles(now) for u in (self._cpu, self._memory, self._held))
         found = {}
         for name in self._names:
             sums, _ = self._sums.window(name, now)
             if sums[0] or name in memory:
                 told = dict(zip(SUMMED, sums.tolist(), strict=True))
-                found[name] = Used(cpu.get(name), memory.get(name), told)
+                found[name] = Used(cpu.get(name), memory.get(name), held.get(name), told)
         return found

@@ -14,7 +14,7 @@ def environment(service: Service, views: Sequence[Mapping[str, Any]]) -> dict[st
     """Return what every source beside the service knows, and the latency of the ``views``."""
     now = service.clock.monotonic()
     told = [one.facts(now) for one in service.beside]
-    shown: dict[str, Any] = {"servers": []}
+    shown: dict[str, Any] = {"servers": [], "gpus": []}
     for facts in told:
         shown |= facts.shown
     latency = {view["version"]: _latency(view) for view in views}

@@ -155,6 +155,14 @@ _SERVER_WINDOW: Final = _object(
     oom_kills=_or_null("number"),
     restarts=_NUMBER,
 )
+_GPU_WINDOW: Final = _object(
+    usage_ratio=_QUANTILES,
+    throttled_ratio={
+        "type": ["object", "null"],
+        "description": "Share of the time that each reason held, and `any` of them; none at 0.",
+        "additionalProperties": _NUMBER,
+    },
+)
 _ENVIRONMENT: Final = _object(
     findings={
         "type": "array",
@@ -173,6 +181,21 @@ _ENVIRONMENT: Final = _object(
         swap_bytes=_or_null("number"),
         pressure_of={"enum": ["container", "machine"]},
         windows=_each(_SERVER_WINDOW),
+    ),
+    gpus=_list(
+        "Each GPU beside modelmeter, and each instance of a partitioned one.",
+        gpu=_TEXT,
+        uuid=_TEXT,
+        name=_TEXT,
+        mig=_or_null("string"),
+        up=_or_null("boolean"),
+        memory_used_bytes=_or_null("number"),
+        memory_total_bytes=_or_null("number"),
+        temperature_celsius=_or_null("number"),
+        power_watts=_or_null("number"),
+        power_limit_watts=_or_null("number"),
+        throttled={"type": ["array", "null"], "items": _TEXT, "description": "Reasons, now."},
+        windows=_each(_GPU_WINDOW),
     ),
 )
 

@@ -19,6 +19,7 @@ import yaml
 from tests.deploy.support import ROOT, program
 from tests.deploy.test_alertmanager import free_port, wait_for
 from tests.deploy.test_dashboards import BOARDS, TARGETS
+from tests.gpu.support import H100, TWO, Driver
 from tests.resources.groups import NoGroup, group, limit_cpu, limit_memory
 from tests.resources.support import BUSY, launched
 
@@ -96,9 +97,9 @@ class Installation:
         return self.ask("query", query=expr)["result"]
 
 
-def started(command: list[str], log, stack: ExitStack) -> subprocess.Popen:
+def started(command: list[str], log, stack: ExitStack, env=None) -> subprocess.Popen:
     """A process that ends when the stack does."""
-    running = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    running = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=env)
 
     def end() -> None:
         running.send_signal(signal.SIGTERM)
@@ -143,7 +144,9 @@ def installation(tmp_path_factory):
         (folder / "modelmeter.yml").write_text(yaml.safe_dump(settings))
         serve = [sys.executable, "-m", "exporter", "serve", "--no-persist"]
         address = f"--web.listen-address=127.0.0.1:{modelmeter}"
-        started([*serve, "--config", str(folder / "modelmeter.yml"), address], log, stack)
+        gpus = Driver(folder, TWO | {"0": H100 | {"processes": f"{pid}:4096"}})
+        command = [*serve, "--config", str(folder / "modelmeter.yml"), address]
+        started(command, log, stack, gpus.env)
         options = [
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",

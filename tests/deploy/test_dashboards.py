@@ -32,8 +32,8 @@ each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 each_panel = pytest.mark.parametrize("panel", PANELS)
 each_target = pytest.mark.parametrize("target", TARGETS)
 
-# Metrics that carry the labels of a model; the others are about the server or modelmeter.
-OF_MODEL = re.compile(r"model_(?!server_)")
+# Metrics that carry the labels of a model; the others are about the server, GPUs or modelmeter.
+OF_MODEL = re.compile(r"model_(?!server_|gpu_)")
 
 
 def test_the_files_are_what_the_code_writes():

@@ -96,8 +96,8 @@ recorded = pytest.mark.parametrize("rule", RECORDED, ids=lambda rule: rule["reco
 @recorded
 def test_what_is_recorded_says_its_level_metric_and_operations(rule):
     level, metric, operations = rule["record"].split(":")
-    assert re.fullmatch(r"instance(_server)?", level)
-    assert re.fullmatch(r"model(meter|_server)_[a-z_]+", metric)
+    assert re.fullmatch(r"instance(_server|_gpu)?", level)
+    assert re.fullmatch(r"model(meter|_server|_gpu)_[a-z_]+", metric)
     assert not metric.endswith("_total")
     assert re.fullmatch(r"(ratio|ratio_rate5m|rate5m)", operations)
     assert ("rate(" in rule["expr"]) == operations.endswith("rate5m")

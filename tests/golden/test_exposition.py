@@ -22,7 +22,8 @@ from tests.golden import scenario
 GOLDEN = Path(__file__).with_name("exposition.txt")
 COMPARED = Path(__file__).with_name("exposition_with_references.txt")
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-LIVE = ("process_", "modelmeter_build_info", "modelmeter_scrape_collector_duration_seconds")
+LIVE = ("process_", "modelmeter_build_info", "modelmeter_scrape_collector_duration_seconds",
+        "modelmeter_cpu_seconds_total", "modelmeter_resident_memory_bytes")  # fmt: skip
 """What differs from run to run."""
 RESTS_ON_A_REFERENCE = (
     "^model_(feature|label|prediction)_.*(psi|distance|statistic|drift|quality)"

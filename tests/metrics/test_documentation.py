@@ -8,9 +8,13 @@ import pytest
 
 from exporter.anomalies.minutes import Minute
 from exporter.anomalies.series import LEARNING
+from exporter.collectors.gpu import GpuCollector
 from exporter.config import Limit, ModelSettings, Settings
 from exporter.config.keys import DISTANCES
 from exporter.config.settings import DriftSettings, ModelServerSettings
+from exporter.gpu.device import Device, Sample
+from exporter.gpu.gpus import Gpus
+from exporter.gpu.nvml import Nvml
 from exporter.ingest import decode
 from exporter.ingest.columns import check
 from exporter.ledger import Disk, checked
@@ -100,13 +104,25 @@ def sampled(folder):
     return watch.collector
 
 
+def read_gpus():
+    """A GPU that shows all there is."""
+    gpus = Gpus([Nvml()], Settings(), lambda: 1000.0, lambda: 1.79e9)
+    sample = Sample(*[0.5] * 8, {"sm": 1e9}, {"sw_power_cap": 1.0}, {"corrected": 0.0})
+    for sampler in gpus.samplers:
+        sampler.absent = False
+        sampler.board.expect(1, 1000.0)
+        sampler.board.listen(0)
+        sampler.board.take(0, [(Device("0", "GPU-a", "A"), sample)], 1000.0, 1.79e9)
+    return gpus
+
+
 def told(folder):
     """A service that was told of all that it can show, and keeps it in ``folder``."""
     limited = ModelSettings(name="binary", limits=(Limit("accuracy_ratio", "min", 0.5),))
     service = Service(
         Settings(models=(limited,), drift=DriftSettings(distances=DISTANCES)),
         Clock(lambda: 1000.0, lambda: 1.79e9),
-        more_collectors=[sampled(folder / "machine")],
+        more_collectors=[sampled(folder / "machine"), GpuCollector(read_gpus(), lambda: 1000.0)],
         disk=Disk(Folder(folder / "state", sync=False)),
     )
     service.restore()

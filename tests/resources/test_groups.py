@@ -9,6 +9,7 @@ import pytest
 from exporter.config import ModelServerSettings
 from exporter.server.cgroup import Container, container
 from exporter.server.mounts import UNIFIED, chains
+from exporter.server.procfs import PAGE
 from tests.resources.frozen import (
     MACHINE,
     MACHINE_PRESSURE,
@@ -236,7 +237,7 @@ def test_a_mount_of_a_part_is_seen_from_there(tmp_path):
 
 
 def test_a_server_shows_its_container(tmp_path):
-    proc = write(tmp_path, V2, MACHINE, process(7, ticks=30, pages=10))
+    proc = write(tmp_path, V2, MACHINE, process(7, ticks=30, pages=1000))
     watch = Watch(ModelServerSettings(pid=7), proc=proc, root=str(tmp_path), find=found_pid(7))
     shown = watch.sample()
     assert shown["model_server_cpu_limit_cores"] == 1.5
@@ -255,7 +256,7 @@ def test_a_server_shows_its_container(tmp_path):
         ("io", "full"): 2.0,
     }
     usage = watch.labelled("model_server_memory_usage_bytes")
-    assert usage["5m", "1.0"] == pytest.approx(600e6, rel=0.01), "of the container, not the process"
+    assert usage["5m", "1.0"] == pytest.approx(1000 * PAGE, rel=0.01), "of the process alone"
 
 
 def test_another_container_counts_on(tmp_path):

@@ -46,7 +46,8 @@ def test_a_model_is_shown_with_its_server_and_latency(server) -> None:
         def both() -> dict | None:
             one, _ = (found := told(client))["servers"]
             used = one["windows"].get("1m", {}).get("cpu_usage_cores")
-            return found if used and found["latency_quantile_seconds"]["2"] else None
+            busy = used and used["1.0"] > 0
+            return found if busy and found["latency_quantile_seconds"]["2"] else None
 
         shown = until(both, "both latency and use")
         one, two = shown["servers"]

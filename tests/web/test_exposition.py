@@ -111,6 +111,8 @@ def test_promtool_and_both_parsers_read_everything(process) -> None:
     client = process(EVERYTHING)
     assert client.post(everything()).json()["rejected_total"] == 0
     until(lambda: client.sum("model_metric_limit") > 0, "the decisions")
+    # There with the second sample; the two scrapes below are to show the same.
+    until(lambda: b"model_server_cpu_usage_cores{" in client.get("/metrics").body, "samples")
     text = client.get("/metrics").body
     checked = subprocess.run(
         [program("promtool"), "check", "metrics"], input=text, capture_output=True, check=False

@@ -1,0 +1,1 @@
+"""GPUs beside the model: read in the background, shown at scrapes."""
