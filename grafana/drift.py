@@ -1,6 +1,7 @@
 """The dashboard "Drift and data quality": what arrives, beside what the reference knows."""
 
 from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.models import dashboard
 
 from grafana import heatmaps, states
 from grafana.frame import Row, page, variable
@@ -313,8 +314,13 @@ def _chosen() -> builders.QueryVariable:
     """The features of the graphs: at first the one that has drifted furthest."""
     furthest = f"max by (feature) ({RATIO})"
     seen = f"0 * max by (feature) (model_feature_missing_ratio{{{WINDOW}}}) - 1"
-    return variable(
-        "feature", "Feature", f"query_result(sort_desc({furthest} or {seen}))"
+    asked = f"query_result(sort_desc({furthest} or {seen}))"
+    return (
+        variable("feature", "Feature", asked)
+        .regex('/feature="([^"]+)"/')
+        .sort(dashboard.VariableSort.DISABLED)
+        .include_all(False)
+        .current(dashboard.VariableOption(text="", value="", selected=False))
     )
 
 

@@ -50,8 +50,16 @@ def _nearest() -> list[Column]:
     return [
         Column("Nearest its limit", label="metric", width=150),
         Column("Over", label="window", width=60),
-        Column("Value", f"sum {BY_MODEL} ({VALUE} and {ONE} {rooms})", unit="none", decimals=3, width=70),
-        Column("Limit", f"sum {BY_MODEL} ({limit} and {at} {rooms})", unit="none", decimals=3, width=70),
+        Column(
+            "Value",
+            f"sum {BY_MODEL} ({VALUE} and {ONE} {rooms})",
+            unit="none",
+            decimals=3,
+            width=70,
+        ),
+        Column(
+            "Limit", f"sum {BY_MODEL} ({limit} and {at} {rooms})", unit="none", decimals=3, width=70
+        ),
         Column("Room", rooms, unit="percentunit", decimals=0, width=70),
     ]
 
@@ -66,7 +74,7 @@ def _of_server(metric: str) -> str:
 
 def _table() -> Row:
     info = f"max {BY_MODEL} (model_info{{{MODEL}}})"
-    alerts = f"count by (job, model) (ALERTS{{{FIRING},model=~\"$model\"}})"
+    alerts = f'count by (job, model) (ALERTS{{{FIRING},model=~"$model"}})'
     labels = f"sum {BY_MODEL} (increase(model_labels_total{{{MODEL}}}[$__range]))"
     predictions = f"sum {BY_MODEL} (increase(model_predictions_total{{{MODEL}}}[$__range]))"
     delays = (
@@ -85,13 +93,19 @@ def _table() -> Row:
         Column("Model", label="model", width=130, link=quality),
         Column("Version", label="version", width=75),
         Column("State", states.of_models(), texts=states.MODELS, width=170, link=quality),
-        Column("Alerts", f"{info} * on (job, model) group_left () {alerts} or 0 * {info}", width=60),
+        Column(
+            "Alerts", f"{info} * on (job, model) group_left () {alerts} or 0 * {info}", width=60
+        ),
         Column("Predictions", rate, unit="cps", decimals=1, width=90),
         *_nearest(),
         Column("Estimated accuracy", estimated, unit="percentunit", decimals=1, width=80),
         Column("Drifted", drifted, width=70),
-        Column("Labelled", f"{labels} / ({predictions} > 0)", unit="percentunit", decimals=0, width=75),
-        Column("Label delay p90", f"histogram_quantile(0.9, {delays})", unit="s", decimals=1, width=80),
+        Column(
+            "Labelled", f"{labels} / ({predictions} > 0)", unit="percentunit", decimals=0, width=75
+        ),
+        Column(
+            "Label delay p90", f"histogram_quantile(0.9, {delays})", unit="s", decimals=1, width=80
+        ),
         Column("Latency p99", f"max {BY_MODEL} ({slowest})", unit="s", decimals=1, width=80),
         Column("CPU", _of_server(cpu), unit="none", decimals=2, width=60, link=resources),
         Column("Memory", _of_server(memory), unit="bytes", decimals=0, width=80, link=resources),

@@ -80,15 +80,13 @@ STYLES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """How a graph draws what a metric is judged by: by the end of its legend."""
 
-LINES = (
-    " Dotted: the 95 % interval; long dashes: limits; short dashes: the value in the reference."
-)
+LINES = " Dotted: the 95 % interval; long dashes: limits; short dashes: the value in the reference."
 
 
 def targets(
     queries: Sequence[Query], *, instant: bool, form: forms.PromQueryFormat | None = None
 ) -> list[Any]:
-    """The queries of a panel, named A, B, …"""
+    """The queries of a panel, named by letters from A on."""
     built = []
     for position, query in enumerate(queries):
         target = (
@@ -100,7 +98,7 @@ def targets(
         )
         if form:
             target.format(form)
-        built.append(target.instant(True) if instant else target.range(True))
+        built.append(target.instant() if instant else target.range())
     return built
 
 

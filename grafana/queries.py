@@ -22,6 +22,13 @@ root_mean_squared_error specificity_ratio
 """Metrics that can have a limit, without `model_`."""
 
 
+DERIVED = """
+accuracy_ratio precision_ratio recall_ratio roc_auc_ratio brier_score mean_absolute_error
+root_mean_squared_error mean_error
+""".split()
+"""Those of them that have a limit by the reference alone, another one for each level."""
+
+
 class Query(NamedTuple):
     """A PromQL expression and the legend of its series."""
 
@@ -50,11 +57,11 @@ def limits(metric: str) -> list[Query]:
     only = f'{WINDOW},metric="{metric}"'
     critical = f'model_metric_limit{{{only},level="critical"}}'
     warning = f'model_metric_limit{{{only},level="warning"}}'
-    same = f"({critical} == ignoring (level) {warning})"
-    return [
-        Query(critical, f"{OF_WINDOW} limit"),
-        Query(f"{warning} unless ignoring (level) {same}", f"{OF_WINDOW} limit (warning)"),
-    ]
+    found = [Query(critical, f"{OF_WINDOW} limit")]
+    if metric in DERIVED:
+        other = f"{warning} unless ignoring (level) ({critical} == ignoring (level) {warning})"
+        found.append(Query(other, f"{OF_WINDOW} limit (warning)"))
+    return found
 
 
 def reference(metric: str) -> Query:

@@ -42,8 +42,8 @@ def of_models() -> str:
     return f"4 * ({breached} > 0) or 3 * ({drifted} > 0) or 1 + {warned} or 0 * {known}"
 
 
-def of_features() -> str:
+def of_features(selector: str = WINDOW) -> str:
     """The state of each feature and window; -1 where nothing can be decided."""
-    detected = f"sum {BY_FEATURE} (model_feature_drift_detected{{{WINDOW}}})"
-    seen = f"max {BY_FEATURE} (model_feature_missing_ratio{{{WINDOW}}})"
+    detected = f"sum {BY_FEATURE} (model_feature_drift_detected{{{selector}}})"
+    seen = f"max {BY_FEATURE} (model_feature_missing_ratio{{{selector}}})"
     return f"{detected} or 0 * {seen} - 1"

@@ -37,7 +37,9 @@ def opening(uid: str, *, model: bool = True, feature: bool = False) -> str:
     fields = ["job", "instance", *(["model", "version"] if model else [])]
     fields += ["feature"] if feature else []
     chosen = "".join(f"&var-{name}=${{__data.fields.{name}}}" for name in fields)
-    return f"/d/{uid}?${{__url_time_range}}&${{datasource:queryparam}}{chosen}&${{window:queryparam}}"
+    return (
+        f"/d/{uid}?${{__url_time_range}}&${{datasource:queryparam}}{chosen}&${{window:queryparam}}"
+    )
 
 
 def _properties(column: Column) -> dict[str, Any]:
@@ -102,13 +104,15 @@ def ranked(
         .height(height)
         .span(24)
         .cell_height(common.TableCellHeight.SM)
-        .sort_by(
-            [common_builders.TableSortByFieldState().display_name(n).desc(d) for n, d in by]
-        )
+        .sort_by([common_builders.TableSortByFieldState().display_name(n).desc(d) for n, d in by])
         .targets(targets(queries, instant=True, form=prometheus.PromQueryFormat.TABLE))
         .transformations(
             [
-                *([dashboard.DataTransformerConfig(id_val="merge", options={})] if len(queries) > 1 else []),
+                *(
+                    [dashboard.DataTransformerConfig(id_val="merge", options={})]
+                    if len(queries) > 1
+                    else []
+                ),
                 _organized(columns, names),
             ]
         )

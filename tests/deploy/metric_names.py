@@ -17,7 +17,7 @@ model_server_pressure_seconds_total modelmeter_cpu_seconds_total
 modelmeter_events_received_total modelmeter_events_rejected_total
 modelmeter_requests_rejected_total modelmeter_series_dropped_total
 modelmeter_connections_closed_total modelmeter_events_unjournalled_total
-modelmeter_store_errors_total modelmeter_store_damaged_total
+modelmeter_store_errors_total modelmeter_store_damaged_total modelmeter_timestamps_clamped_total
 """.split()
 
 HISTOGRAMS = "model_prediction_score model_prediction_latency_seconds model_label_delay_seconds"
@@ -47,7 +47,19 @@ model_gpu_utilization_ratio model_gpu_memory_used_bytes model_gpu_memory_total_b
 model_gpu_power_watts model_gpu_power_limit_watts model_gpu_temperature_celsius
 model_gpu_clock_hertz model_gpu_throttled model_gpu_process_memory_bytes model_gpu_up
 model_gpu_last_sample_timestamp_seconds model_gpu_usage_ratio
-process_resident_memory_bytes process_cpu_seconds_total
+process_resident_memory_bytes process_cpu_seconds_total process_open_fds process_max_fds
+""".split()
+
+COMPARED = """
+model_metric_reference model_feature_missing_ratio model_feature_outside_ratio
+model_monitored_features model_feature_psi model_prediction_psi model_label_psi
+model_feature_drift_effect model_feature_drift_limit model_feature_drift_detected
+model_feature_quality_detected model_drifted_features model_prediction_drift_effect
+model_prediction_drift_limit model_prediction_drift_detected model_label_drift_effect
+model_label_drift_limit model_label_drift_detected model_estimated_accuracy_ratio
+model_estimated_precision_ratio model_estimated_recall_ratio model_estimated_f1_ratio
+model_estimated_roc_auc_ratio model_estimated_accuracy_gap_ratio model_series_anomaly
+model_series_anomaly_score
 """.split()
 
 FOREIGN = ["up", "scrape_duration_seconds", "ALERTS"]
@@ -55,6 +67,7 @@ FOREIGN = ["up", "scrape_duration_seconds", "ALERTS"]
 SERIES = {
     *COUNTERS,
     *GAUGES,
+    *COMPARED,
     *FOREIGN,
     *(f"{name}{end}" for name in HISTOGRAMS.split() for end in ("_bucket", "_sum", "_count")),
 }
