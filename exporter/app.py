@@ -110,6 +110,7 @@ def build(
     saving = ThreadPoolExecutor(1, "save")
     scraping = ThreadPoolExecutor(1, "scrape")
     building = ThreadPoolExecutor(1, "references")
+    showing = ThreadPoolExecutor(1, "page")
     precedence = Precedence()
 
     def tick() -> None:
@@ -141,7 +142,7 @@ def build(
         def end() -> None:
             for one in service.beside:
                 one.end()
-            for executor in (building, reading, counting, scraping, saving):
+            for executor in (building, reading, counting, scraping, saving, showing):
                 executor.shutdown()
             guard.close()
             service.close()
@@ -161,7 +162,7 @@ def build(
     errors.install(app, service.requests)
     app.include_router(routes.router(service, Scrapes(service.scraper, scraping, precedence)))
     app.include_router(references.router(service))
-    app.include_router(landing.router(service))
+    app.include_router(landing.router(service, showing, precedence))
     return app
 
 

@@ -19,6 +19,7 @@ from exporter.events import Value
 from exporter.features import feature_columns, feature_names
 from exporter.ingest.columns import Columns, Features
 from exporter.join import Matches
+from exporter.recent import Recent
 from exporter.reference.first import FirstEvents
 from exporter.reference.reference import Reference
 from exporter.rows import Floats, Labels, Predictions
@@ -52,6 +53,7 @@ class ModelVersion:
     """Labels without a version that expired while this was the model's latest version."""
     decisions: Decisions = field(default_factory=Decisions)
     anomalies: Anomalies = field(default_factory=Anomalies)
+    recent: Recent = field(default_factory=Recent)
     over_features: int = 0
     """Events with features over the bound."""
     reference: Reference | None = None

@@ -53,7 +53,11 @@ class Monitor:
             with self.lock:
                 if model.counts is not None:
                     model.counts.flush(now)
-                    model.anomalies.take(model.counts.minutes.take(now))
+                    minutes = model.counts.minutes.take(now)
+                    model.anomalies.take(minutes)
+                    model.recent.take(minutes)
+                    if model.recent.due(now):
+                        model.recent.look(model.counts.window(model.windows[0], now), now)
                     if deciding:
                         self._decided = now
                     if deciding or model.undecided:

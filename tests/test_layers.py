@@ -18,7 +18,7 @@ LAYERS = (
     "layout families start decisions statistics showing features",
     "window panes exposition anomalies budget",
     "reference.reference comparison metrics scrape usage",
-    "counts encode distances gpu server",
+    "counts encode distances gpu server recent",
     "drift",
     "limits",
     "reference deciding",

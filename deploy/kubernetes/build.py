@@ -20,10 +20,14 @@ spec:
 """
 
 
+def resource_name(file: Path) -> str:
+    """The name of the PrometheusRule that a file of rules becomes."""
+    return file.stem if file.stem == "modelmeter" else f"modelmeter-{file.stem}"
+
+
 def prometheus_rule(file: Path) -> str:
     """The YAML text of one PrometheusRule, whose `spec` is the text of a file of rules."""
-    resource = file.stem if file.stem == "modelmeter" else f"modelmeter-{file.stem}"
-    head = HEAD.format(name=file.name, resource=resource)
+    head = HEAD.format(name=file.name, resource=resource_name(file))
     return head + textwrap.indent(file.read_text(encoding="utf-8"), "  ")
 
 

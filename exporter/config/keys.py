@@ -34,6 +34,7 @@ from exporter.config.settings import (
 )
 from exporter.config.units import parse_duration
 from exporter.config.values import Invalid, Value, shown
+from exporter.config.web_url import web_url
 from exporter.events import MAX_CLASS, MAX_FEATURE, MAX_MODEL, class_name
 
 SECOND, DAY = 1.0, 86_400.0
@@ -262,6 +263,7 @@ def root(limit_metrics: Collection[str], distances: Collection[str] = DISTANCES)
             "model_servers": MODEL_SERVERS,
             "sample_interval": duration(0.1, 60),
             "gpu": choice(*GPU_MODES),
+            "grafana_url": web_url,
             "tokens": TOKENS,
             "defaults": Section(model),
             "models": models(Section({"name": MODEL_NAME, **model}, required=("name",))),

@@ -144,6 +144,7 @@ class Settings:
     )
     sample_interval: float = 1.0
     gpu: str = "auto"
+    grafana_url: str | None = None
     tokens: tuple[TokenSettings, ...] = ()
     defaults: ModelSettings = ModelSettings()
     models: tuple[ModelSettings, ...] = ()

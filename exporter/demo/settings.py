@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from exporter.demo.connection import HOST
 from exporter.demo.dataset import BUSY, CLASSES
 from exporter.demo.model import MODEL, THRESHOLD
 
 ACCURACY_LIMIT = 0.85
 WINDOWS = ("15s", "1m", "5m")
+KEEP_FIRING_FOR = "2s"
 
 Settings = dict[str, Any]
 
@@ -81,6 +84,16 @@ def alertmanager(webhook_port: int) -> Settings:
             }
         ],
     }
+
+
+def impatient(rules: Path) -> Settings:
+    """Return a file of rules as it is shipped, but for how long alerts outlast their cause."""
+    settings: Settings = yaml.safe_load(rules.read_text(encoding="utf-8"))
+    for group in settings["groups"]:
+        for rule in group["rules"]:
+            if "keep_firing_for" in rule:
+                rule["keep_firing_for"] = KEEP_FIRING_FOR
+    return settings
 
 
 def shipped_rules() -> list[Path]:

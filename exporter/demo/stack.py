@@ -77,7 +77,7 @@ class Stack:
         file = self._write(
             PROMETHEUS,
             settings.prometheus(
-                self.ports[MODELMETER], self.ports.get(ALERTMANAGER), settings.shipped_rules()
+                self.ports[MODELMETER], self.ports.get(ALERTMANAGER), self._rules()
             ),
         )
         command = [
@@ -100,6 +100,12 @@ class Stack:
             "--log.level=warn",
         ]
         self.children.start(ALERTMANAGER, command)
+
+    def _rules(self) -> list[Path]:
+        return [
+            Path(self._write(f"rules-{file.stem}", settings.impatient(file)))
+            for file in settings.shipped_rules()
+        ]
 
     def _write(self, name: str, content: settings.Settings) -> str:
         file = self.folder / f"{name}.yml"

@@ -1,119 +1,140 @@
-"""The landing page: a live table of the models, in one file without outside assets."""
+"""The landing page ``/``: one file without outside assets, which keeps itself up to date.
+
+It is made in a thread, never on the event loop; who looks within a second of another sees the same.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import gzip
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Executor
 from html import escape
 from importlib.resources import files
-from string import Template
-from typing import Any, Final
+from typing import Annotated, Final, NamedTuple
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from exporter import __version__
+from exporter.scrape import wants_gzip
 from exporter.service import Service
-from exporter.web.view import model_view
+from exporter.web.page.content import content
+from exporter.web.page.resources import OwnUse
+from exporter.web.yielding import Precedence
 
-COLUMNS: Final[tuple[tuple[str, str], ...]] = (
-    ("accuracy", "accuracy_ratio"),
-    ("F1", "f1_ratio"),
-    ("AUC", "roc_auc_ratio"),
-    ("ECE", "expected_calibration_error_ratio"),
-    ("MAE", "mean_absolute_error"),
-    ("R²", "r_squared"),
-)
-"""Heading and metric; a column that no model has is left out."""
-
-_EMPTY: Final = """<p>No events yet. Send one:</p>
-<pre>curl {url}v1/events -H 'Content-Type: application/json' \\
-  -d '{{"model": "fraud", "id": "a1", "score": 0.93, "label": 1}}'</pre>"""
+FRESH_SECONDS: Final = 1.0
+REST: Final = 9
+"""After a page that took long to make, so many times as long passes before the next."""
+KEPT: Final = 16
+"""Pages that are kept: one for each model that is looked at."""
+Model = Annotated[str | None, Query(description="Show the versions of this model alone.")]
+Fragment = Annotated[bool, Query(description="Only the part that changes.")]
 
 
-def router(service: Service) -> APIRouter:
-    """Return the route of the landing page."""
-    page = Template((files("exporter.web") / "landing.html").read_text("utf-8"))
+class _Asked(NamedTuple):
+    model: str | None
+    fragment: bool
+    base_url: str
+    compressed: bool
+
+
+class _Made(NamedTuple):
+    body: bytes
+    at: float
+    until: float
+
+
+class Pages:
+    """Makes pages in ``thread``, one at a time, and keeps them for a moment."""
+
+    def __init__(self, make: Callable[[_Asked], bytes], clock: Callable[[], float],
+                 thread: Executor) -> None:  # fmt: skip
+        self._make = make
+        self._clock = clock
+        self._thread = thread
+        self._kept: OrderedDict[_Asked, _Made] = OrderedDict()
+        self._turn = asyncio.Lock()
+
+    async def get(self, asked: _Asked) -> bytes:
+        """Return the page as it is, or was a moment ago."""
+        async with self._turn:
+            made, now = self._kept.get(asked), self._clock()
+            if made is None or not made.at <= now < made.until:
+                loop = asyncio.get_running_loop()
+                body = await loop.run_in_executor(self._thread, self._make, asked)
+                done = self._clock()
+                made = _Made(body, now, done + max(FRESH_SECONDS, REST * (done - now)))
+                self._kept[asked] = made
+            self._kept.move_to_end(asked)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return made.body
+
+
+def router(service: Service, thread: Executor, precedence: Precedence) -> APIRouter:
+    """Return the route of the landing page; it is made in ``thread``, after scrapes that wait."""
+    page = (files("exporter.web") / "landing.html").read_text("utf-8")
+    before, after = page.replace("{version}", escape(__version__)).split("{content}")
+    own = OwnUse(service.clock.monotonic())
+
+    def make(asked: _Asked) -> bytes:
+        precedence.give_way()
+        told = content(service, own, asked.base_url, asked.model)
+        body = (told if asked.fragment else f"{before}{told}{after}").encode()
+        return gzip.compress(body, 1) if asked.compressed else body
+
+    pages = Pages(make, service.clock.monotonic, thread)
+    headers = {
+        "content-security-policy": policy(page),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cache-control": "no-store",
+        "vary": "accept-encoding",
+    }
     routes = APIRouter()
 
-    @routes.get("/", response_class=HTMLResponse, include_in_schema=False)
-    def landing(request: Request) -> str:
-        views = []
-        models = service.monitor.models
-        for model in models:
-            with service.monitor.lock:
-                views.append(model_view(models, model, service.clock.monotonic()))
-        content = table(views) or _EMPTY.format(url=escape(str(request.base_url)))
-        return page.substitute(version=escape(__version__), content=content)
+    @routes.get("/", include_in_schema=False)
+    async def landing(
+        request: Request, model: Model = None, fragment: Fragment = False
+    ) -> Response:
+        if service.restoring:
+            return _closed(service)
+        if model is not None and not service.monitor.models.versions(model):
+            service.requests.refused[404] += 1
+            return PlainTextResponse("This model is not monitored.\n", 404)
+        compressed = wants_gzip(request.headers.get("accept-encoding", ""))
+        asked = _Asked(model, fragment, str(request.base_url), compressed)
+        encoding = {"content-encoding": "gzip"} if compressed else {}
+        return HTMLResponse(await pages.get(asked), headers=headers | encoding)
 
     return routes
 
 
-def table(views: list[dict[str, Any]]) -> str:
-    """Return the models as an HTML table, a row a window; nothing when there are none."""
-    rows = [(view, name, i == 0) for view in views for i, name in enumerate(view["windows"])]
-    if not rows:
-        return ""
-    shown = [
-        (heading, key)
-        for heading, key in COLUMNS
-        if any(key in view["windows"][name]["values"] for view, name, _ in rows)
-    ]
-    headings = ["model", "version", "task", "window", "predictions", "labels"]
-    headings += [heading for heading, _ in shown] + ["limits", "drift"]
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    keys = [key for _, key in shown]
-    body = "".join(_row(view, name, keys, first=first) for view, name, first in rows)
+def policy(page: str) -> str:
+    """Return the Content-Security-Policy: its own style and script and nothing else.
+
+    Both are allowed by their hash, so that nothing that came with an event can run.
+    """
+    style, script = (_hash(page, element) for element in ("style", "script"))
     return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
-        "</table></div>"
+        f"default-src 'none'; style-src {style}; script-src {script}; img-src data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
 
-def _row(view: dict[str, Any], name: str, keys: list[str], *, first: bool) -> str:
-    window = view["windows"][name]
-    of_model = (view["model"], view["version"], view["task"] or "") if first else ("", "", "")
-    cells = [
-        *(f"<td>{escape(text)}</td>" for text in of_model),
-        f"<td>{escape(name)}</td>",
-        f"<td>{window['predictions']:,}</td><td>{window['labels']:,}</td>",
-        *(_number(window["values"].get(key)) for key in keys),
-        _limits(window["decisions"]),
-        _drift(window),
-    ]
-    return f"<tr{' class=first' if first else ''}>{''.join(cells)}</tr>"
+def _hash(page: str, element: str) -> str:
+    found = re.findall(rf"<{element}>(.*?)</{element}>", page, re.DOTALL)
+    assert len(found) == 1, f"one <{element}> on the page"
+    return f"'sha256-{base64.b64encode(hashlib.sha256(found[0].encode()).digest()).decode()}'"
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "<td></td>"
-    return f"<td>{value:.3f}</td>" if abs(value) < 10 else f"<td>{value:,.4g}</td>"
-
-
-def _limits(decisions: list[dict[str, Any]]) -> str:
-    broken = [_broken(one) for one in decisions if one["breached"]]
-    if broken:
-        return f'<td class="breached">{", ".join(broken)}</td>'
-    if any(one["breached"] is False for one in decisions):
-        return '<td class="held">held</td>'
-    return "<td></td>"
-
-
-def _drift(window: dict[str, Any]) -> str:
-    """Show what drifted, and what is missing or outside, at any level."""
-    wrong = [
-        escape(one["feature"] or one["of"])
-        for one in window["drift"]
-        if any(level["detected"] for level in one["levels"].values())
-    ]
-    wrong += [
-        escape(f"{one['feature']} {one['problem']}") for one in window["quality"] if one["detected"]
-    ]
-    if wrong:
-        return f'<td class="breached">{", ".join(wrong)}</td>'
-    if window["drift"] or window["quality"]:
-        return '<td class="held">none</td>'
-    return '<td class="none"></td>'
-
-
-def _broken(decision: dict[str, Any]) -> str:
-    sign = "<" if decision["bound"] == "min" else ">"
-    return escape(f"{decision['metric'].removesuffix('_ratio')} {sign} {decision['limit']:g}")
+def _closed(service: Service) -> Response:
+    """Answer in words, for a person; the browser asks again by itself."""
+    service.requests.refused[503] += 1
+    told = "modelmeter is restoring its state. This page comes when it is done.\n"
+    return PlainTextResponse(told, 503, headers={"retry-after": "1", "refresh": "2"})

@@ -31,11 +31,23 @@ def test_modelmeter_takes_its_own(tmp_path):
 def test_promtool_takes_prometheus_settings_with_the_shipped_rules(tmp_path):
     shipped = settings.shipped_rules()
     assert shipped == sorted(RULES.glob("*.yml"))
-    output = ok(
-        "promtool", "check", "config", written(tmp_path, settings.prometheus(1, 2, shipped))
-    )
+    for file in shipped:
+        (tmp_path / file.name).write_text(yaml.safe_dump(settings.impatient(file)))
+    rules = [tmp_path / file.name for file in shipped]
+    output = ok("promtool", "check", "config", written(tmp_path, settings.prometheus(1, 2, rules)))
     assert f"{len(shipped)} rule files found" in output
     assert "rules found" in output
+
+
+def test_rules_differ_from_what_is_shipped_by_patience_alone():
+    differ = set()
+    for file in settings.shipped_rules():
+        shipped = yaml.safe_load(file.read_text())["groups"]
+        for before, after in zip(shipped, settings.impatient(file)["groups"], strict=True):
+            for one, other in zip(before["rules"], after["rules"], strict=True):
+                assert one.keys() == other.keys()
+                differ |= {key for key in one if one[key] != other[key]}
+    assert differ == {"keep_firing_for"}
 
 
 def test_amtool_takes_alertmanagers(tmp_path):

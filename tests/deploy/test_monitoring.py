@@ -36,7 +36,9 @@ def test_a_second_file_of_rules_becomes_a_second_resource(tmp_path):
 @each
 def test_the_rules_are_those_of_prometheus(folder, tmp_path):
     resources = of_kind(built(folder), "PrometheusRule")
-    assert [one["spec"] for one in resources] == [load(file) for file in RULE_FILES]
+    specs = {one["metadata"]["name"]: one["spec"] for one in resources}
+    assert specs == {build.resource_name(file): load(file) for file in RULE_FILES}
+    assert len(resources) == len(RULE_FILES)
     for number, resource in enumerate(resources):
         file = tmp_path / f"{number}.yml"
         file.write_text(yaml.safe_dump(resource["spec"]))
@@ -72,7 +74,9 @@ def test_every_sidecar_is_scraped_under_the_name_that_rules_look_for(folder):
     assert endpoint["port"] == port["name"]
     job, instance = endpoint["relabelings"]
     assert job["targetLabel"] == "job"
-    wanted = re.findall(r'up\{job=~"([^"]+)"\}', RULE_FILES[0].read_text("utf-8"))
+    wanted = re.findall(
+        r'up\{job=~"([^"]+)"\}', (ROOT / "prometheus/rules/modelmeter.yml").read_text("utf-8")
+    )
     assert wanted
     for pattern in wanted:
         assert re.fullmatch(pattern, job["replacement"])

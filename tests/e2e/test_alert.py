@@ -167,6 +167,9 @@ def prometheus(stack: ExitStack, folder: Path, modelmeter: int, manager: int) ->
     settings = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
     settings["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     shutil.copytree(RULES, folder / "rules")
+    for rules in (folder / "rules").glob("*.yml"):
+        text = rules.read_text(encoding="utf-8")
+        rules.write_text(text.replace("keep_firing_for: 15m", "keep_firing_for: 2s"))
     managers = [{"static_configs": [{"targets": [f"{HOST}:{manager}"]}]}]
     settings["alerting"]["alertmanagers"] = managers
     jobs = [job for job in settings["scrape_configs"] if job["job_name"] == "modelmeter"]

@@ -11,7 +11,8 @@ from exporter.ingest.columns import Columns
 from exporter.intake import Moment
 from exporter.reference.build import build
 from exporter.rows import Predictions, concat
-from exporter.web.landing import table
+from exporter.web.page.fleet import row
+from exporter.web.page.rows import table
 from exporter.web.view import model_view
 from tests.engine.support import WALL, configured, monitor, only, value
 
@@ -170,13 +171,12 @@ def test_features_that_wait_together_may_be_arrays_and_lists():
 
 def test_the_landing_page_names_what_is_wrong(watched):
     def page(now):
-        return table([model_view(watched.models, only(watched), now)])
+        return table([row(only(watched), now)], None)
 
-    assert "<th>drift</th>" in page(60.0)
-    assert '<td class="held">none</td>' in page(60.0)
+    assert '<td class="drift"><span class="fine">✔ none</span></td>' in page(60.0)
     send(watched, events(2000, 3, shift=1.5, missing=0.2), 70.0)
     watched.tick(121.0)
-    assert ">number, number missing</td>" in page(121.0)
+    assert '<span class="critical">✖ number drifted, number missing</span>' in page(121.0)
 
 
 def test_another_reference_is_decided_by_at_once(watched):

@@ -12,6 +12,7 @@ from exporter.service import Service
 from tests.web.support import running, until
 
 CLOSED = [
+    ("GET", "/"),
     ("GET", "/metrics"),
     ("GET", "/-/ready"),
     ("POST", "/-/reload"),
