@@ -25,7 +25,7 @@ class Beside(Protocol):
         """Begin to sample."""
 
     def end(self) -> None:
-        """End, and wait until that is done."""
+        """End, and wait for that but shortly: what hangs is left where it is."""
 
     def configure(self, settings: Settings) -> None:
         """Take other settings, as far as that needs no restart."""

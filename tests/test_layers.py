@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    "exporter events rows edges logbins estimates rate bins answers coded labels",
+    "exporter events rows edges logbins estimates rate bins answers coded labels client",
     "schema slots curves config logs packing",
     "environment registry join ingest store operations",
     "layout families start decisions statistics showing features",
@@ -43,7 +43,11 @@ PURE = {"__future__", "collections", "collections.abc", "functools", "math", "ty
         "dataclasses", "numpy", "numpy.typing", "scipy.special"}  # fmt: skip
 CLOCKS = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "process_time", "now",
           "utcnow", "today", "localtime", "gmtime"}  # fmt: skip
-READS_CLOCK = {"app": CLOCKS, "scrape": {"perf_counter"}}
+READS_CLOCK = {
+    "app": CLOCKS,
+    "scrape": {"perf_counter"},
+    "client": {"monotonic", "perf_counter", "time"},  # it runs in other programs
+}
 """Besides ``cli`` and ``demo``, which are programs of their own."""
 
 
@@ -152,6 +156,7 @@ def test_time_is_given_never_read(name):
 def test_events_and_schema_stand_alone():
     assert ours("events") == set()
     assert ours("bins") == set()
+    assert ours("client") == set()
     assert ours("schema") == {"bins", "events"}
     assert ours("registry") == {"events", "schema"}
 

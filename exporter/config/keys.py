@@ -101,7 +101,7 @@ def pattern(value: Value) -> str:
     found = value.text("a regular expression")
     try:
         re.compile(found)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         value.fail(f"must be a regular expression: {error}")
     if not found:
         value.fail("must be a regular expression, got empty text")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -42,6 +43,9 @@ from exporter.ingest.values import (
 Features = Sequence[Mapping[str, Any] | None] | Mapping[str, Sequence[Any]]
 
 _MAX_SCORES: Final = 1000
+_MANY: Final = 64
+"""From so many rows on it is cheaper to turn them into columns first."""
+_FLOATS: Final = frozenset({float, type(None)})
 
 
 class Check:
@@ -239,6 +243,8 @@ def features(todo: Check) -> Features | None:
         return None
     if isinstance(column, dict):
         return _feature_columns(todo, column)
+    if len(column) >= _MANY and (table := _turned(column)) is not None:
+        return table
     if set(map(type, column)) <= {dict, type(None)}:
         rows = [row for row in column if row]
         names = set(chain.from_iterable(rows))
@@ -248,16 +254,52 @@ def features(todo: Check) -> Features | None:
     return todo.each("features", _feature_row)
 
 
+def _turned(rows: Sequence[Any]) -> dict[str, Any] | None:
+    """Return rows that all have the same names, and nothing wrong in them, as columns."""
+    if set(map(type, rows)) != {dict} or set(map(len, rows)) != {len(rows[0])}:
+        return None
+    names = list(rows[0])
+    if len(names) < 2 or not all(0 < len(name) <= MAX_FEATURE for name in names):
+        return None
+    try:
+        columns = list(zip(*map(itemgetter(*names), rows), strict=True))
+    except KeyError:
+        return None
+    kinds = [set(map(type, values)) for values in columns]
+    if not set().union(*kinds) <= VALUES:
+        return None
+    return {
+        name: _column(list(values), kind)
+        for name, values, kind in zip(names, columns, kinds, strict=True)
+    }
+
+
+def _column(values: Sequence[Any], kinds: set[type]) -> Any:
+    """Return a feature's values, as an array if they are floats: NaN is missing there too."""
+    return np.array(values, np.float64) if float in kinds and kinds <= _FLOATS else values
+
+
 def _feature_columns(todo: Check, table: dict[str, Any]) -> Features:
+    checked: dict[str, Any] = {}
     for name, values in table.items():
         if not 0 < len(name) <= MAX_FEATURE:
             for i in range(todo.size):
                 todo.reject(i, "features", f"a name must be 1-{MAX_FEATURE} characters")
-        elif not isinstance(values, np.ndarray) and not _kinds(values) <= VALUES:
-            for i, value in enumerate(values):
-                if type(value) not in VALUES:
-                    todo.reject(i, f"features.{name}", _feature_error(value))
-    return table
+        elif isinstance(values, np.ndarray):
+            checked[name] = values
+        else:
+            checked[name] = _feature_column(todo, name, values)
+    return checked
+
+
+def _feature_column(todo: Check, name: str, values: Any) -> Any:
+    kinds = _kinds(values)
+    if kinds <= VALUES:
+        return values if isinstance(values, Coded) else _column(values, kinds)
+    for i, value in enumerate(values):
+        if type(value) not in VALUES:
+            todo.reject(i, f"features.{name}", _feature_error(value))
+    return values
 
 
 def _kinds(column: Any) -> set[type]:

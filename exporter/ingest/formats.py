@@ -84,13 +84,18 @@ def together(raws: Sequence[Raw]) -> Raw:
     return whole
 
 
-_DIGITS_ALIKE: Final = bytes(ord("0") if chr(byte).isdecimal() else 0 for byte in range(256))
-_LONG: Final = b"0" * 20
+# Digits alike, and alike too what stands before a number in JSON; a fraction or an id in quotes has
+# another character before its digits.
+_ALIKE: Final = bytes(
+    ord("0") if byte in b"0123456789" else ord(":") if byte in b":,[- \t\r\n" else 0
+    for byte in range(256)
+)
+_LONG: Final = b":" + b"0" * 20
 
 
 def has_long_integers(text: bytes) -> bool:
-    """Return whether ``text`` may hold integers of more than 64 bits; cheap, for every body."""
-    return _LONG in text.translate(_DIGITS_ALIKE)
+    """Return whether JSON may hold integers of more than 64 bits; cheap, for every body."""
+    return _LONG in text.translate(_ALIKE)
 
 
 Decoder = Callable[[bytes], Raw]

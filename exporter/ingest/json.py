@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from exporter.events import Rejection, kind_of
 from exporter.ingest.formats import BodyError, Raw, check_count, has_long_integers, wire_format
@@ -19,7 +20,7 @@ _GROUPS: Final = ("features", "scores", "segments")
 
 
 class Event(msgspec.Struct, gc=False):
-    """An event as it came: any field may hold anything."""
+    """An event as it came, its fields in the order of ``FIELDS``: any may hold anything."""
 
     model: Any = None
     version: Any = None
@@ -128,14 +129,9 @@ def rows(events: Sequence[Event]) -> Raw:
     """Return events that came one by one."""
     size = check_count(len(events))
     raw = Raw(range(size))
-    if size == 1:
-        found = ((name, getattr(events[0], name)) for name in FIELDS)
-        raw.fields = {name: [value] for name, value in found if value is not None}
-        return raw
-    for name in FIELDS:
-        column = [getattr(event, name) for event in events]
+    for name, column in zip(FIELDS, zip(*map(astuple, events), strict=True), strict=False):
         if column.count(None) != size:
-            raw.fields[name] = column
+            raw.fields[name] = list(column)
     return raw
 
 

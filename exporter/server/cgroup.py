@@ -15,6 +15,7 @@ from exporter.server.mounts import UNIFIED, Chain
 from exporter.server.procfs import PAGE, read_whole
 
 RESOURCES: Final = ("cpu", "memory", "io")
+KINDS: Final = ("some", "full")
 UNLIMITED: Final = 2.0**60
 """Version 1 writes "no limit" as the largest multiple of a page."""
 
@@ -62,9 +63,9 @@ def container(chains: Mapping[str, Chain], pressure: str = "/proc/pressure") -> 
 def _cpu_2(found: Container, chain: Chain) -> None:
     limits = []
     for folder in chain:
-        match _words(f"{folder}/cpu.max"):
-            case [quota, period] if quota != "max":
-                limits.append((float(quota) / float(period), folder))
+        quota, period = [*map(_decimal, _words(f"{folder}/cpu.max")), None, None][:2]
+        if quota is not None and period:
+            limits.append((quota / period, folder))
     cores, binding = min(limits, default=(None, chain[0]))
     if cores is not None:
         found.values["cpu_limit_cores"] = cores
@@ -76,7 +77,7 @@ def _cpu_1(found: Container, chain: Chain) -> None:
     limits = []
     for folder in chain:
         quota, period = (_number(f"{folder}/cpu.cfs_{one}_us") for one in ("quota", "period"))
-        if quota is not None and quota > 0 and period:
+        if quota is not None and period:
             limits.append((quota / period, folder))
     cores, binding = min(limits, default=(None, chain[0]))
     if cores is not None:
@@ -139,9 +140,10 @@ def _pressure(path: str) -> Pressure:
     stalled = {}
     for resource in RESOURCES:
         for line in _lines(path.format(resource)):
-            kind, *averages = line.split()
-            if averages and averages[-1].startswith("total="):
-                stalled[f"{resource}_{kind}"] = float(averages[-1].removeprefix("total=")) / 1e6
+            kind, _, rest = line.partition(" ")
+            total = _decimal(rest.rpartition("total=")[2])
+            if kind in KINDS and total is not None:
+                stalled[f"{resource}_{kind}"] = total / 1e6
     return stalled
 
 
@@ -160,10 +162,7 @@ def _words(path: str) -> list[str]:
 def _number(path: str) -> float | None:
     """Return the number that a file holds, ``None`` for ``max`` and where there is none."""
     words = _words(path)
-    try:
-        return float(words[0]) if words and words[0] != "max" else None
-    except ValueError:
-        return None
+    return _decimal(words[0]) if words else None
 
 
 def _table(path: str) -> dict[str, float]:
@@ -171,6 +170,11 @@ def _table(path: str) -> dict[str, float]:
     table = {}
     for line in _lines(path):
         name, _, number = line.partition(" ")
-        if number.isdecimal():
-            table[name] = float(number)
+        if (value := _decimal(number)) is not None:
+            table[name] = value
     return table
+
+
+def _decimal(word: str) -> float | None:
+    """Return a number of up to 64 bits, ``None`` for anything else: ``max``, ``-1``, no number."""
+    return float(word) if word.isdecimal() and len(word) <= 20 else None

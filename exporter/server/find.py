@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 import psutil
 
 from exporter.config.settings import ModelServerSettings
+
+PID_FILE_BYTES: Final = 64
+SEARCHED: Final = 32_768
+"""How much of a command line is looked through: anybody's may be megabytes long, and a pattern may
+take the square of the time."""
 
 
 class Hidden(Exception):
@@ -34,6 +41,14 @@ def find(target: ModelServerSettings) -> int | None:
     return None if found is None else found.pid
 
 
+def left(port: int, pid: int) -> bool:
+    """Return whether a process no longer listens on a port; not where that may not be seen."""
+    try:
+        return not _listens(psutil.Process(pid), port)
+    except psutil.Error:
+        return False
+
+
 def _listeners(port: int) -> set[int]:
     """Return the processes that listen on a TCP port."""
     listening = (s for s in psutil.net_connections("tcp") if s.status == psutil.CONN_LISTEN)
@@ -50,19 +65,28 @@ def _holder(process: psutil.Process, port: int) -> psutil.Process:
     """
     try:
         parent = process.parent()
-        sockets = parent.net_connections("tcp") if parent else []
+        held = parent is not None and _listens(parent, port)
     except psutil.Error:
         return process
-    held = any(s.laddr and s.laddr.port == port for s in sockets if s.status == psutil.CONN_LISTEN)
     return _holder(parent, port) if parent and held else process
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    sockets = process.net_connections("tcp")
+    return any(s.laddr and s.laddr.port == port for s in sockets if s.status == psutil.CONN_LISTEN)
 
 
 def _written(pid_file: str) -> list[int]:
     try:
-        words = Path(pid_file).read_text(encoding="ascii").split()
-    except (OSError, UnicodeDecodeError):
+        # Whatever is there: a pipe is not waited for, and no more than a number is read.
+        file = os.open(pid_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            words = os.read(file, PID_FILE_BYTES).split()
+        finally:
+            os.close(file)
+    except (OSError, ValueError):
         return []
-    return [int(words[0])] if words and words[0].isdecimal() and len(words[0]) < 10 else []
+    return [int(words[0])] if words and words[0].isdigit() and len(words[0]) < 10 else []
 
 
 def _alive(pids: Iterable[int]) -> Iterator[psutil.Process]:
@@ -81,7 +105,7 @@ def _matching(target: ModelServerSettings) -> Iterator[psutil.Process]:
     for process in _alive(pid for pid in psutil.pids() if pid not in own):
         try:
             if pattern is not None:
-                hit = pattern.search(" ".join(process.cmdline())) is not None
+                hit = pattern.search(" ".join(process.cmdline())[:SEARCHED]) is not None
             else:
                 hit = target.name in (process.name(), Path((process.cmdline() or [""])[0]).name)
         except psutil.Error:
@@ -92,13 +116,10 @@ def _matching(target: ModelServerSettings) -> Iterator[psutil.Process]:
 
 def _topmost(processes: Iterable[psutil.Process]) -> psutil.Process | None:
     """Return the one with no parent among the others: a server, not its workers."""
-    found = {process.pid: process for process in processes}
-    tops = [process for process in found.values() if _parent(process) not in found]
-    return min(tops or found.values(), key=lambda process: process.create_time(), default=None)
-
-
-def _parent(process: psutil.Process) -> int | None:
-    try:
-        return process.ppid()
-    except psutil.Error:
-        return None
+    found: dict[int, tuple[int, float, psutil.Process]] = {}
+    for process in processes:
+        with contextlib.suppress(psutil.Error):  # It may have ended since it was found.
+            found[process.pid] = process.ppid(), process.create_time(), process
+    tops = [one for one in found.values() if one[0] not in found]
+    _, _, topmost = min(tops or found.values(), key=lambda one: one[1], default=(0, 0.0, None))
+    return topmost

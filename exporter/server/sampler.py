@@ -20,6 +20,8 @@ log = logging.getLogger("modelmeter.model_server")
 STALE_INTERVALS: Final = 5
 STALE_SECONDS: Final = 5.0
 """A sample older than so many intervals, and so many seconds, says nothing about now."""
+END_SECONDS: Final = 1.0
+"""How long a sample that is under way at the end is waited for."""
 
 
 class _Watched:
@@ -59,10 +61,10 @@ class Sampler:
         self._thread.start()
 
     def end(self) -> None:
-        """End, and wait until that is done."""
+        """End, and wait for that but shortly: a file may take any time to be read."""
         self._ending.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(END_SECONDS)
 
     def configure(self, settings: Settings) -> None:
         """Take another interval; if the windows are others, they start anew."""
@@ -118,8 +120,7 @@ class Sampler:
         while True:
             begun = self._clock()
             self.sample()
-            interval = self._settings.sample_interval
+            took = self._clock() - begun
             # Where a sample takes long, half of the time is still left to others.
-            pause = max(interval - (self._clock() - begun), interval / 2)
-            if self._ending.wait(pause):
+            if self._ending.wait(max(self._settings.sample_interval - took, took)):
                 return

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from exporter.config.settings import ModelServerSettings
-from exporter.server.cgroup import Container, container
+from exporter.server.cgroup import KINDS, RESOURCES, Container, container
 from exporter.server.counters import Accumulator, Reading
-from exporter.server.find import Hidden, find
+from exporter.server.find import Hidden, find, left
 from exporter.server.mounts import Chain, chains
 from exporter.server.processes import Processes
 from exporter.server.procfs import Identity, Proc, Stat
@@ -23,9 +23,9 @@ log = logging.getLogger("modelmeter.model_server")
 LOOK_SECONDS: Final = 2.0
 """How often a server that is away is looked for: every process or socket has to be looked at."""
 MOVED_SECONDS: Final = 30.0
-"""How often it is looked whether the server is in another group."""
+"""How often it is looked whether the server is in another group, or has left its port."""
 
-STALLS: Final = tuple(f"{r}_{kind}" for r in ("cpu", "memory", "io") for kind in ("some", "full"))
+STALLS: Final = tuple(f"{resource}_{kind}" for resource in RESOURCES for kind in KINDS)
 CONTAINED: Final = (
     "cpu_throttled_seconds", "cpu_periods", "cpu_throttled_periods", "oom_kills",
     "swapped_in_bytes", "swapped_out_bytes", *STALLS,
@@ -90,6 +90,7 @@ class Server:
         self._hidden = False
         self._restarts = 0
         self._look_due = -math.inf
+        self._port_due = -math.inf
         self._chains: Mapping[str, Chain] | None = None
         self._chains_of: Identity | None = None
         self._chains_due = -math.inf
@@ -144,6 +145,9 @@ class Server:
         stat = None if self._known is None else self._alive(self._known[0])
         if stat is None or stat.identity != self._known or self._target.pid_file is not None:
             stat = self._look(now)
+        elif self._target.port is not None and now >= self._port_due:
+            self._port_due = now + MOVED_SECONDS
+            stat = self._listening(stat, self._target.port, now)
         self._known = None if stat is None else stat.identity
         if stat is not None and self._last not in (None, stat.identity):
             self._restarts += 1
@@ -151,6 +155,16 @@ class Server:
             log.info("the model server is another process now", extra=told)
         self._last = self._known or self._last
         return stat
+
+    def _listening(self, stat: Stat, port: int, now: float) -> Stat | None:
+        """Return who listens in place of the known process, which is kept where nobody does.
+
+        A server may leave its port to the next one, and live on until its last requests are done.
+        """
+        if not left(port, stat.pid):
+            return stat
+        found = self._look(now)
+        return stat if found is None and not self._hidden else found
 
     def _look(self, now: float) -> Stat | None:
         """Return the process that is found: looked for at once when the last one has ended."""
@@ -190,6 +204,6 @@ class Server:
             return chains(self._proc.folder, self._at_root, pid)
         except PermissionError as error:
             self._rights.deny("container", str(error))
-        except (OSError, ValueError):
+        except (OSError, ValueError, LookupError):
             pass  # It has just ended, or this kernel has no groups.
         return {}

@@ -66,6 +66,8 @@ WRONG = [
     ("model_server: {}", 1, "model_server", "exactly one of these keys, got none"),
     ("model_server: {port: 70000}", 1, "model_server.port", "from 1 to 65535"),
     ("model_server: {cmdline: '('}", 1, "model_server.cmdline", "a regular expression"),
+    ("model_server: {cmdline: 'a{%s}'}" % ("9" * 20), 1, "model_server.cmdline", "too large"),
+    ("model_server: {cmdline: '%s'}" % ("(" * 5000), 1, "model_server.cmdline", "expression"),
     ("model_servers: {a: {}}", 1, "model_servers.a", "exactly one of these keys, got none"),
     ("model_servers: {'a b': {port: 1}}", 1, "model_servers.a b", "1 to 64 of A-Z"),
     ("model_server: {port: 1}\nmodel_servers: {a: {port: 2}}", 2, "model_servers",

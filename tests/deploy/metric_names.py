@@ -62,18 +62,6 @@ model_estimated_roc_auc_ratio model_estimated_accuracy_gap_ratio model_series_an
 model_series_anomaly_score
 """.split()
 
-COMPARED = """
-model_metric_reference model_feature_missing_ratio model_feature_outside_ratio
-model_monitored_features model_feature_psi model_prediction_psi model_label_psi
-model_feature_drift_effect model_feature_drift_limit model_feature_drift_detected
-model_feature_quality_detected model_drifted_features model_prediction_drift_effect
-model_prediction_drift_limit model_prediction_drift_detected model_label_drift_effect
-model_label_drift_limit model_label_drift_detected model_estimated_accuracy_ratio
-model_estimated_precision_ratio model_estimated_recall_ratio model_estimated_f1_ratio
-model_estimated_roc_auc_ratio model_estimated_accuracy_gap_ratio model_series_anomaly
-model_series_anomaly_score
-""".split()
-
 FOREIGN = ["up", "scrape_duration_seconds", "ALERTS"]
 
 SERIES = {

@@ -19,7 +19,6 @@ from tests.deploy.manifests import (
     built,
     containers,
     of_kind,
-    one,
     pod,
 )
 from tests.deploy.support import ROOT, ok
@@ -117,7 +116,7 @@ BAD_RESOURCES = [
 
 @pytest.mark.parametrize(("kind", "spoil"), BAD_RESOURCES)
 def test_the_operators_schemas_would_object(kind, spoil):
-    resource = copy.deepcopy(one("monitoring", kind))
+    resource = copy.deepcopy(of_kind(built("monitoring"), kind)[0])
     spoil(resource)
     with pytest.raises((ValidationError, AssertionError)):
         check(resource)

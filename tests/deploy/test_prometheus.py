@@ -38,7 +38,12 @@ CHANGES = [
     ("quality", "regressed", ' "predicted", "$1", "actual"', ' "predicted", "$1", "model"'),
     ("drift", "drift", 'problem="missing",level="critical"', 'problem="missing",level="none"'),
     ("drift", "drift", "keep_firing_for: 15m", "for: 15m"),
-    ("labels", "labels_week", "by (job, namespace, model) (model_last", "by (instance) (model_last"),
+    (
+        "labels",
+        "labels_week",
+        "by (job, namespace, model) (model_last",
+        "by (instance) (model_last",
+    ),
     ("labels", "labels_week", ">= 30", ">= 0"),
     ("labels", "labels_week", "model:model_predictions:rate5m[1d]) > 0\n", "up[1d]) > 0\n"),
     ("labels", "labels", 'reason="capacity"', 'reason="ttl"'),

@@ -50,7 +50,9 @@ def columns(events):
     return np.array(label), np.array(score)
 
 
-@pytest.mark.parametrize(("name", "twin", "defined"), OF_CLASSES, ids=lambda x: str(x)[:30])
+@pytest.mark.parametrize(
+    ("name", "twin", "defined"), OF_CLASSES, ids=[one[0] for one in OF_CLASSES]
+)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=200))
 def test_of_classes(name, twin, defined, events):
     label, predicted = columns(events)
@@ -61,7 +63,7 @@ def test_of_classes(name, twin, defined, events):
         assert found is None
 
 
-@pytest.mark.parametrize(("name", "twin"), OF_SCORES, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(("name", "twin"), OF_SCORES, ids=[one[0] for one in OF_SCORES])
 @given(EVENTS)
 def test_of_scores(name, twin, events):
     label, score = columns(events)

@@ -107,7 +107,20 @@ def sampled(folder):
 def read_gpus():
     """A GPU that shows all there is."""
     gpus = Gpus([Nvml()], Settings(), lambda: 1000.0, lambda: 1.79e9)
-    sample = Sample(*[0.5] * 8, {"sm": 1e9}, {"sw_power_cap": 1.0}, {"corrected": 0.0})
+    sample = Sample(
+        utilization_ratio=0.5,
+        recorded=(0.5, 0.5),
+        memory_used_bytes=1e9,
+        memory_total_bytes=2e9,
+        power_watts=100.0,
+        power_limit_watts=300.0,
+        temperature_celsius=50.0,
+        energy_joules=1e6,
+        process_memory_bytes=5e8,
+        clock_hertz={"sm": 1e9},
+        throttled={"sw_power_cap": 1.0},
+        ecc_errors={"corrected": 0.0},
+    )
     for sampler in gpus.samplers:
         sampler.absent = False
         sampler.board.expect(1, 1000.0)

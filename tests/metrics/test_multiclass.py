@@ -27,7 +27,7 @@ def drawn(rng, classes, size, sharpness=2.0):
     return label, scores / scores.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize(("name", "twin"), OF_CLASSES, ids=lambda x: str(x)[:30])
+@pytest.mark.parametrize(("name", "twin"), OF_CLASSES, ids=[one[0] for one in OF_CLASSES])
 @given(PAIRS)
 def test_macro(name, twin, pairs):
     label, predicted = map(np.array, zip(*pairs, strict=True))

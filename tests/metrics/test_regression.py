@@ -26,7 +26,7 @@ def columns(pairs):
     return np.array(truth), np.array(value)
 
 
-@pytest.mark.parametrize(("name", "twin"), ERRORS, ids=lambda x: str(x)[:30])
+@pytest.mark.parametrize(("name", "twin"), ERRORS, ids=[one[0] for one in ERRORS])
 @given(PAIRS)
 def test_errors(name, twin, pairs):
     truth, value = columns(pairs)

@@ -1,5 +1,6 @@
 """Control groups on frozen trees: version 2, 1 and both, with and without limits and pressure."""
 
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from exporter.config import ModelServerSettings
 from exporter.server.cgroup import Container, container
 from exporter.server.mounts import UNIFIED, chains
 from exporter.server.procfs import PAGE
+from exporter.server.server import Sample, Server
 from tests.resources.frozen import (
     MACHINE,
     MACHINE_PRESSURE,
@@ -96,6 +98,34 @@ def test_any_file_may_be_missing(tmp_path, gone):
     if not gone.endswith(("cgroup.type", "cgroup.controllers")):
         assert found.values.keys() <= whole.values.keys()
         assert counters(found).keys() <= counters(whole).keys()
+
+
+NO_NUMBERS = (
+    "", "\n", "garbage", "max", "nan", "-1", "inf", "1 0\n", "0 0\n", "x y\n", "9" * 400, "some\n",
+    "some avg10=0.00 total=\n", "some avg10=0.00 total=x\n", "some total=-5\n", "\0", "٣ ٣",
+    "a - b\n", "a b c - cgroup2 d e\n",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("tree", [V1, V2], ids=["v1", "v2"])
+def test_what_is_no_number_is_no_value_and_costs_nothing_else(tmp_path, tree):
+    """Of any file: the other values stay, and the server's own are shown."""
+    proc = write(tmp_path, MACHINE, process(7), tree)
+
+    def sample() -> Sample:
+        target = ModelServerSettings(pid=7)
+        return Server("", target, proc, str(tmp_path), found_pid(7)).sample(0.0)
+
+    known = {**sample().gauges, **sample().totals}
+    for path in tree:
+        for content in NO_NUMBERS:
+            (tmp_path / path).write_text(content)
+            shown = {**sample().gauges, **sample().totals}
+            assert shown["processes"] == 1, (path, content)
+            assert all(0 <= value < math.inf for value in shown.values()), (path, content)
+            if "sys/" in path and "cgroup." not in path:
+                assert len(known.keys() - shown.keys()) <= 3, (path, content)
+        (tmp_path / path).write_text(tree[path])
 
 
 def test_version_1_shows_use_limits_and_waits(tmp_path):

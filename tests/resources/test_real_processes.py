@@ -213,6 +213,21 @@ def test_a_worker_is_of_the_server_that_is_found_by_its_port(start: Start) -> No
     assert watch.sample()["model_server_processes"] == 2
 
 
+def test_a_server_that_leaves_its_port_and_lives_on_is_followed_by_the_next(start: Start) -> None:
+    leaving = start(LISTEN + "server.close(); print('left', flush=True)\nwhile True: sum(range(9))")
+    port = leaving.first_line
+    watch = Watch(ModelServerSettings(port=int(port)))
+    watch.sample()
+    leaving.stdin.close()
+    assert leaving.stdout.readline() == "left\n"
+    shown = watch.sample(60)
+    assert (shown["model_server_up"], shown["model_server_restarts_total"]) == (1, 0)
+    assert watch.sampler.pids() == {leaving.pid}, "as long as nobody else listens"
+    taking = start(LISTEN.replace(", 0))", f", {port}))"))
+    assert watch.sample(60)["model_server_restarts_total"] == 1
+    assert watch.sampler.pids() == {taking.pid}
+
+
 def test_a_server_that_stays_away_is_looked_for_every_other_second() -> None:
     looked = []
     watch = Watch(ModelServerSettings(name="none"), find=lambda _: looked.append(watch.now))

@@ -5,6 +5,8 @@ import threading
 import time
 from dataclasses import replace
 
+import pytest
+
 from exporter.config import ModelServerSettings, Settings, WindowSpec
 from exporter.server.sampler import Sampler
 from exporter.server.server import Server
@@ -90,18 +92,38 @@ def test_one_that_never_began_can_end(tmp_path):
     frozen(tmp_path).sampler.end()
 
 
-def test_a_pause_is_no_shorter_than_half_an_interval(tmp_path):
-    """A sample that takes long must not take everything."""
+def test_a_sample_that_hangs_does_not_delay_the_end():
+    asked, answered = threading.Event(), threading.Event()
+
+    def find(_) -> None:
+        asked.set()
+        answered.wait()
+
+    server = Server("", ModelServerSettings(pid=1), find=find)
+    sampler = Sampler([server], SETTINGS, time.monotonic, time.time, 1)
+    sampler.start()
+    assert asked.wait(20)
+    begun = time.monotonic()
+    sampler.end()
+    assert time.monotonic() - begun < 5
+    answered.set()
+    until(lambda: "sample" not in {thread.name for thread in threading.enumerate()})
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.25, 0.75), (0.75, 0.75), (3.0, 3.0)])
+def test_half_of_the_time_is_left_to_others(took, pause):
     now = [0.0]
     waits = []
-    sampler = Sampler(
-        [], SETTINGS, lambda: now.__setitem__(0, now[0] + 3.0) or now[0], time.time, 1
-    )
+
+    def clock() -> float:
+        now[0] += took
+        return now[0]
 
     def wait(seconds: float) -> bool:
         waits.append(seconds)
         return len(waits) == 2
 
+    sampler = Sampler([], SETTINGS, clock, time.time, 1)
     sampler._ending.wait = wait
     sampler._run()
-    assert waits == [0.5, 0.5]
+    assert waits == [pause, pause]

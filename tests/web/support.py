@@ -203,9 +203,10 @@ class Process(Client):
         *flags: str,
         context: ssl.SSLContext | None = None,
         data: Path | None = None,
+        port: int | None = None,
     ) -> None:
         """``data`` is the folder of the state; without it nothing is kept."""
-        super().__init__(free_port(), context)
+        super().__init__(port or free_port(), context)
         self.config = folder / "modelmeter.yml"
         self.log_file = folder / "log"
         self.configure(config or {})
@@ -253,4 +254,4 @@ class Process(Client):
 
 
 def zipped(body: bytes) -> bytes:
-    return gzip.compress(body, 1)
+    return gzip.compress(body, 1, mtime=0)

@@ -1,6 +1,7 @@
 """Who may do what: users, tokens with scopes, and nobody; each against each route."""
 
 import base64
+import itertools
 from pathlib import Path
 
 import bcrypt
@@ -184,6 +185,7 @@ def test_how_to_come_in_is_told(users, tokens, both) -> None:
         bearer(TOKENS["admin"].upper()), bearer("# for tests"), "Bearer",
         f"Basic {TOKENS['admin']}", HASHES["alice"], basic("alice", HASHES["alice"]),
     ],
+    ids=itertools.count(),  # hashes are others every time
 )  # fmt: skip
 def test_credentials_that_are_none(both, authorization) -> None:
     assert ask(both, "GET", "/metrics", authorization).status == 401
