@@ -1,4 +1,7 @@
-"""Panels of shades: a distribution over time, and a matrix of two labels. One panel a model."""
+"""Panels of shades: a distribution over time, and a matrix of two labels. One panel a model.
+
+They have a row of the grid to themselves, which Grafana divides among them.
+"""
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.builders import heatmap, table
@@ -32,7 +35,7 @@ def over_time(title: str, description: str, unit: str, missing: str, expr: str) 
         .unit("short")
         .no_value(missing)
         .height(8)
-        .span(8)
+        .span(24)
         .repeat("model")
         .repeat_direction("h")
         .max_per_row(ACROSS)
@@ -62,7 +65,7 @@ def matrix(
         .max(1)
         .no_value(missing)
         .height(8)
-        .span(8)
+        .span(24)
         .repeat("model")
         .repeat_direction("h")
         .max_per_row(ACROSS)
