@@ -20,6 +20,7 @@ NO_OUTPUTS = "No predictions in this window"
 NO_DISTANCES = "No reference, or drift.distances leaves this out"
 
 FEATURE = WINDOW + ',feature=~"$feature"'
+SCORES = "model_prediction_score_bucket"
 TOTALS = MODEL + ',feature=~"$feature"'
 
 RATIO = (
@@ -154,9 +155,10 @@ def _table() -> Row:
                 "Features",
                 "Effect (model_feature_drift_effect) over the limit of a warning "
                 "(model_feature_drift_limit): from 1 on it has drifted "
-                "(model_feature_drift_detected). model_feature_psi, model_feature_missing_ratio and "
-                "model_feature_outside_ratio are shown, and not what is decided on. A limit that is "
-                "empty: at that level nothing can be decided. A click shows the feature below.",
+                "(model_feature_drift_detected). model_feature_psi, model_feature_missing_ratio "
+                "and model_feature_outside_ratio are shown, and not what is decided on. A limit "
+                "that is empty: at that level nothing can be decided. A click shows the feature "
+                "below.",
                 NO_FEATURES,
                 columns,
                 by=[("Effect over limit", True), ("State", True)],
@@ -246,7 +248,7 @@ def _outputs() -> Row:
                 "more; one panel a model.",
                 "none",
                 "No scores have come in this time",
-                f"sum by (le) (increase(model_prediction_score_bucket{{{MODEL}}}[$__rate_interval]))",
+                f"sum by (le) (increase({SCORES}{{{MODEL}}}[$__rate_interval]))",
             ),
             graph(
                 "Predicted classes",

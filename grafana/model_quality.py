@@ -94,7 +94,8 @@ def _overview() -> Row:
             ),
             number(
                 "Mean absolute error",
-                "In the label's unit (model_mean_absolute_error), in the window where it is highest.",
+                "In the label's unit (model_mean_absolute_error), in the window where it is "
+                "highest.",
                 "none",
                 NO_REGRESSION,
                 [
@@ -105,8 +106,8 @@ def _overview() -> Row:
             ),
             number(
                 "Label coverage",
-                "Labels that arrived in the window over predictions made in it, in the window where "
-                "that is highest (model_window_labels, model_window_predictions).",
+                "Labels that arrived in the window over predictions made in it, in the window "
+                "where that is highest (model_window_labels, model_window_predictions).",
                 "percentunit",
                 NO_EVENTS,
                 [Query(f"max by (model, version) ({_coverage()})", OF_MODEL)],

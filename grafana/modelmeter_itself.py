@@ -105,8 +105,8 @@ def _ingest() -> Row:
             graph(
                 "Requests refused",
                 "A second, by status code (modelmeter_requests_rejected_total), and connections "
-                "closed without an answer (modelmeter_connections_closed_total). 429 and 503: it is "
-                "sent more than it takes.",
+                "closed without an answer (modelmeter_connections_closed_total). 429 and 503: it "
+                "is sent more than it takes.",
                 "cps",
                 NONE_REJECTED,
                 [

@@ -120,14 +120,14 @@ def _table() -> Row:
                 "A row for each model and version; a click opens its quality. State: decisions of "
                 "modelmeter in the chosen windows (model_metric_limit_breached, "
                 "model_feature_drift_detected, model_prediction_drift_detected, "
-                "model_label_drift_detected, model_feature_quality_detected). Nearest its limit: of "
-                f"the metrics with a limit ({', '.join(f'model_{m}' for m in LIMITED)}; "
-                "model_metric_limit, the warning's) the one with the least room. Estimated accuracy: "
-                "the lowest of the windows (model_estimated_accuracy_ratio). Drifted: features "
-                "(model_drifted_features). Labelled and label delay: in the time range shown "
-                "(model_labels_total, model_predictions_total, model_label_delay_seconds). Latency: "
-                "the highest of the windows (model_latency_quantile_seconds). CPU (cores) and memory: "
-                "of the model server beside it (model_server_cpu_seconds_total, "
+                "model_label_drift_detected, model_feature_quality_detected). Nearest its limit: "
+                f"of the metrics with a limit ({', '.join(f'model_{m}' for m in LIMITED)}; "
+                "model_metric_limit, the warning's) the one with the least room. Estimated "
+                "accuracy: the lowest of the windows (model_estimated_accuracy_ratio). Drifted: "
+                "features (model_drifted_features). Labelled and label delay: in the time range "
+                "shown (model_labels_total, model_predictions_total, model_label_delay_seconds). "
+                "Latency: the highest of the windows (model_latency_quantile_seconds). CPU (cores) "
+                "and memory: of the model server beside it (model_server_cpu_seconds_total, "
                 "model_server_resident_memory_bytes). Also: model_info, ALERTS.",
                 NO_MODELS,
                 columns,
@@ -139,7 +139,7 @@ def _table() -> Row:
 
 
 def _now() -> Row:
-    state = states.of_models()
+    critical, warning = f'{WINDOW},level="critical"', f'{WINDOW},level="warning"'
     severe = f'ALERTS{{{FIRING},severity="critical"}}'
     return Row(
         "Now",
@@ -157,7 +157,7 @@ def _now() -> Row:
                 "(model_metric_limit_breached).",
                 NO_LIMITS,
                 Query(
-                    f'sum(max {BY_MODEL} (model_metric_limit_breached{{{WINDOW},level="critical"}}))',
+                    f"sum(max {BY_MODEL} (model_metric_limit_breached{{{critical}}}))",
                     "models",
                 ),
             ),
@@ -167,7 +167,7 @@ def _now() -> Row:
                 "(model_drifted_features).",
                 "No reference, or nothing could be decided yet",
                 Query(
-                    f'sum(max {BY_MODEL} (model_drifted_features{{{WINDOW},level="warning"}}) > bool 0)',
+                    f"sum(max {BY_MODEL} (model_drifted_features{{{warning}}}) > bool 0)",
                     "models",
                 ),
             ),
@@ -260,6 +260,7 @@ def build() -> builders.Dashboard:
     return page(
         UID,
         "Models overview",
-        "Every model in a row: traffic, quality against its limit, drift, labels, resources, alerts.",
+        "Every model in a row: traffic, quality against its limit, drift, labels, resources, "
+        "alerts.",
         [_now(), _table(), _past(), _alerts()],
     )

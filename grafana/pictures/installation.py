@@ -111,7 +111,7 @@ def installed(
     (folder / "prometheus.yml").write_text(yaml.safe_dump(scraping))
     (folder / "modelmeter.yml").write_text(yaml.safe_dump(dict(settings)))
     serve = [sys.executable, "-m", "exporter", "serve", f"--config={folder / 'modelmeter.yml'}"]
-    serve += [f"--data-dir={folder / 'state'}", f"--web.listen-address=127.0.0.1:{ports[0]}"]
+    serve += [f"--data-dir={folder / 'kept'}", f"--web.listen-address=127.0.0.1:{ports[0]}"]
     watch = [prometheus, f"--config.file={folder / 'prometheus.yml'}"]
     watch += [
         f"--storage.tsdb.path={folder / 'data'}",

@@ -107,8 +107,10 @@ def settings(rng: random.Random, folder: Path) -> dict[str, Any]:
         if name in INDEPENDENT:
             file = folder / f"{name}.ndjson"
             file.write_text("\n".join(map(json.dumps, reference(rng, name))))
-            model = model | {"reference": {"file": str(file), "independent": INDEPENDENT[name]}}
-        models.append(model)
+            of = {"reference": {"file": str(file), "independent": INDEPENDENT[name]}}
+            models.append(model | of)
+        else:
+            models.append(model)
     return SETTINGS | {"models": models}
 
 
