@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     "exporter events rows edges logbins estimates rate bins answers coded labels client",
-    "schema slots curves config logs packing",
+    "schema slots curves config logs allocator packing",
     "environment registry join ingest store operations",
     "layout families start decisions statistics showing features",
     "window panes exposition anomalies budget",

@@ -6,7 +6,7 @@ import os
 import sys
 from functools import partial
 
-from exporter import __version__, config, logs
+from exporter import __version__, allocator, config, logs
 from exporter.cli import settings as cli
 
 log = logging.getLogger("modelmeter")
@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     logs.configure(settings.log_level, settings.log_format)
     announce(settings)
+    allocator.use_one_arena()
     from exporter import app  # noqa: PLC0415 - bad settings are told before anything heavy loads
 
     return app.serve(settings, reload=partial(cli.load, arguments))
