@@ -34,6 +34,11 @@ def _feature(metric: str, legend: str = "") -> Query:
     return Query(f"{metric}{{{FEATURE}}}", f"{OF_WINDOW} {{{{feature}}}} {legend}".strip())
 
 
+def _most(metric: str) -> str:
+    """A gauge without its name, so that a table can put it beside the others."""
+    return f"max {BY_FEATURE} (model_feature_{metric}{{{WINDOW}}})"
+
+
 def _share(kind: str) -> Query:
     by = "sum by (model, version, feature)"
     some = f"{by} (rate(model_feature_{kind}_total{{{TOTALS}}}[$__rate_interval]))"
@@ -70,7 +75,7 @@ def _now() -> Row:
                 ),
             ),
             alarm(
-                "Missing or unusual values",
+                "Unusual values",
                 "Features of which more values are missing, or outside what the reference knows, "
                 "than it can account for (model_feature_quality_detected).",
                 NO_DECISION,
@@ -124,20 +129,20 @@ def _table() -> Row:
         ),
         Column("State", states.of_features(), texts=states.FEATURES, width=250),
         Column("Effect over limit", RATIO, unit="none", decimals=2, width=190, gauge=2),
-        Column("Effect", f"model_feature_drift_effect{{{WINDOW}}}", decimals=4),
+        Column("Effect", _most("drift_effect"), decimals=4),
         Column("Limit (warning)", f'max {limit}"warning"}})', decimals=4),
         Column("Limit (critical)", f'max {limit}"critical"}})', decimals=4),
-        Column("PSI", f"model_feature_psi{{{WINDOW}}}", decimals=3, width=70),
+        Column("PSI", _most("psi"), decimals=3, width=70),
         Column(
             "Missing",
-            f"model_feature_missing_ratio{{{WINDOW}}}",
+            _most("missing_ratio"),
             unit="percentunit",
             decimals=1,
             width=80,
         ),
         Column(
             "Outside or unseen",
-            f"model_feature_outside_ratio{{{WINDOW}}}",
+            _most("outside_ratio"),
             unit="percentunit",
             decimals=1,
             width=80,

@@ -139,14 +139,16 @@ def _limits() -> Row:
 
 
 def _versions() -> Row:
-    def column(title: str, metric: str, **more: object) -> Column:
-        return Column(title, f"model_{metric}{{{WINDOW}}}", decimals=3, unit="none", **more)  # type: ignore[arg-type]
+    def column(title: str, metric: str, decimals: int = 3, width: int = 90) -> Column:
+        # Without its name, so that the table can put it beside the others.
+        expr = f"max by (job, instance, model, version, window) (model_{metric}{{{WINDOW}}})"
+        return Column(title, expr, decimals=decimals, unit="none", width=width)
 
     columns = [
         Column("Model", label="model", width=130),
         Column("Version", label="version"),
         Column("Window", label="window"),
-        Column("Labels", f"model_window_labels{{{WINDOW}}}", decimals=0),
+        column("Labels", "window_labels", decimals=0),
         column("Accuracy", "accuracy_ratio"),
         column("Estimated", "estimated_accuracy_ratio"),
         column("Precision", "precision_ratio"),

@@ -43,7 +43,7 @@ def opening(uid: str, *, model: bool = True, feature: bool = False) -> str:
 
 
 def _properties(column: Column) -> dict[str, Any]:
-    found: dict[str, Any] = {"custom.width": column.width}
+    found: dict[str, Any] = {"custom.width": column.width, "noValue": "–"}
     if column.expr:
         found["unit"] = column.unit
         found["custom.align"] = "right"

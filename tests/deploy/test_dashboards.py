@@ -188,6 +188,13 @@ def test_a_division_is_guarded(target):
 
 
 @each_panel
+def test_rows_of_a_table_can_be_merged_since_no_name_of_a_metric_tells_them_apart(panel):
+    if panel["type"] == "table" and len(panel["targets"]) > 1:
+        for target in panel["targets"]:
+            assert not isinstance(nodes(target["expr"])[0], promql_parser.VectorSelector)
+
+
+@each_panel
 def test_a_table_and_a_number_are_of_one_moment(panel):
     now = panel["type"] in {"stat", "table"}
     assert all(bool(target.get("instant")) is now for target in panel["targets"])
