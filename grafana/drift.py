@@ -124,15 +124,15 @@ def _table() -> Row:
         Column(
             "Feature",
             label="feature",
-            width=170,
+            width=150,
             link=("Show it below", opening(UID, feature=True)),
         ),
-        Column("State", states.of_features(), texts=states.FEATURES, width=250),
-        Column("Effect over limit", RATIO, unit="none", decimals=2, width=190, gauge=2),
-        Column("Effect", _most("drift_effect"), decimals=4),
-        Column("Limit (warning)", f'max {limit}"warning"}})', decimals=4),
-        Column("Limit (critical)", f'max {limit}"critical"}})', decimals=4),
-        Column("PSI", _most("psi"), decimals=3, width=70),
+        Column("State", states.of_features(), texts=states.FEATURES, width=245),
+        Column("Effect over limit", RATIO, unit="none", decimals=2, width=150, gauge=2),
+        Column("Effect", _most("drift_effect"), decimals=4, width=75),
+        Column("Limit (warning)", f'max {limit}"warning"}})', decimals=4, width=120),
+        Column("Limit (critical)", f'max {limit}"critical"}})', decimals=4, width=115),
+        Column("PSI", _most("psi"), decimals=3, width=60),
         Column(
             "Missing",
             _most("missing_ratio"),
@@ -141,14 +141,14 @@ def _table() -> Row:
             width=80,
         ),
         Column(
-            "Outside or unseen",
+            "Unusual",
             _most("outside_ratio"),
             unit="percentunit",
             decimals=1,
             width=80,
         ),
-        Column("Model", label="model", width=120),
-        Column("Version", label="version", width=75),
+        Column("Model", label="model", width=100),
+        Column("Version", label="version", width=70),
         Column("Window", label="window", width=75),
         Column("Instance", label="instance", width=140),
         Column("Job", label="job", width=100),
@@ -161,9 +161,9 @@ def _table() -> Row:
                 "Effect (model_feature_drift_effect) over the limit of a warning "
                 "(model_feature_drift_limit): from 1 on it has drifted "
                 "(model_feature_drift_detected). model_feature_psi, model_feature_missing_ratio "
-                "and model_feature_outside_ratio are shown, and not what is decided on. A limit "
-                "that is empty: at that level nothing can be decided. A click shows the feature "
-                "below.",
+                "and model_feature_outside_ratio (unusual) are shown, and not what is decided on. "
+                "A limit that is empty: at that level nothing can be decided. A click shows "
+                "the feature below.",
                 NO_FEATURES,
                 columns,
                 by=[("Effect over limit", True), ("State", True)],

@@ -98,7 +98,7 @@ def _ingest() -> Row:
                 "cps",
                 NONE_REJECTED,
                 [
-                    _rate("events_rejected", "{{reason}}", "instance, reason"),
+                    _rate("events_rejected", "{{reason}}", "reason"),
                     _rate("timestamps_clamped", "dated ahead"),
                 ],
             ),
@@ -110,8 +110,8 @@ def _ingest() -> Row:
                 "cps",
                 NONE_REJECTED,
                 [
-                    _rate("requests_rejected", "{{code}}", "instance, code"),
-                    _rate("connections_closed", "closed: {{reason}}", "instance, reason"),
+                    _rate("requests_rejected", "{{code}}", "code"),
+                    _rate("connections_closed", "closed: {{reason}}", "reason"),
                 ],
             ),
         ],
@@ -202,7 +202,7 @@ def _scrapes() -> Row:
                 "A second, at which bound (modelmeter_series_dropped_total).",
                 "cps",
                 NO_MODELMETER,
-                [_rate("series_dropped", "{{reason}}", "instance, reason")],
+                [_rate("series_dropped", "{{reason}}", "reason")],
             ),
             graph(
                 "Scrape time",

@@ -48,8 +48,8 @@ def _nearest() -> list[Column]:
     rooms = _rooms()
     at = "on (job, instance, model, version, window, metric, bound)"
     return [
-        Column("Nearest its limit", label="metric", width=150),
-        Column("Over", label="window", width=60),
+        Column("Nearest its limit", label="metric", width=200),
+        Column("Over", label="window", width=55),
         Column(
             "Value",
             f"sum {BY_MODEL} ({VALUE} and {ONE} {rooms})",
@@ -90,23 +90,21 @@ def _table() -> Row:
     quality = ("Open its quality", opening(model_quality.UID))
     resources = ("Open its resources", opening(server_resources.UID, model=False))
     columns = [
-        Column("Model", label="model", width=130, link=quality),
+        Column("Model", label="model", width=110, link=quality),
         Column("Version", label="version", width=75),
-        Column("State", states.of_models(), texts=states.MODELS, width=170, link=quality),
+        Column("State", states.of_models(), texts=states.MODELS, width=165, link=quality),
         Column(
             "Alerts", f"{info} * on (job, model) group_left () {alerts} or 0 * {info}", width=60
         ),
-        Column("Predictions", rate, unit="cps", decimals=1, width=90),
+        Column("Predictions", rate, unit="cps", decimals=1, width=95),
         *_nearest(),
-        Column("Estimated accuracy", estimated, unit="percentunit", decimals=1, width=80),
-        Column("Drifted", drifted, width=70),
+        Column("Estimated", estimated, unit="percentunit", decimals=1, width=85),
+        Column("Drifted", drifted, width=65),
         Column(
             "Labelled", f"{labels} / ({predictions} > 0)", unit="percentunit", decimals=0, width=75
         ),
-        Column(
-            "Label delay p90", f"histogram_quantile(0.9, {delays})", unit="s", decimals=1, width=80
-        ),
-        Column("Latency p99", f"max {BY_MODEL} ({slowest})", unit="s", decimals=1, width=80),
+        Column("Delay p90", f"histogram_quantile(0.9, {delays})", unit="s", decimals=1, width=85),
+        Column("Latency p99", f"max {BY_MODEL} ({slowest})", unit="s", decimals=1, width=95),
         Column("CPU", _of_server(cpu), unit="none", decimals=2, width=60, link=resources),
         Column("Memory", _of_server(memory), unit="bytes", decimals=0, width=80, link=resources),
         Column("Instance", label="instance", width=140),
@@ -124,11 +122,12 @@ def _table() -> Row:
                 f"of the metrics with a limit ({', '.join(f'model_{m}' for m in LIMITED)}; "
                 "model_metric_limit, the warning's) the one with the least room. Estimated "
                 "accuracy: the lowest of the windows (model_estimated_accuracy_ratio). Drifted: "
-                "features (model_drifted_features). Labelled and label delay: in the time range "
-                "shown (model_labels_total, model_predictions_total, model_label_delay_seconds). "
-                "Latency: the highest of the windows (model_latency_quantile_seconds). CPU (cores) "
-                "and memory: of the model server beside it (model_server_cpu_seconds_total, "
-                "model_server_resident_memory_bytes). Also: model_info, ALERTS.",
+                "features (model_drifted_features). Labelled and delay (of labels): in the time "
+                "range shown (model_labels_total, model_predictions_total, "
+                "model_label_delay_seconds). Latency: the highest of the windows "
+                "(model_latency_quantile_seconds). CPU (cores) and memory: of the model server "
+                "beside it (model_server_cpu_seconds_total, model_server_resident_memory_bytes). "
+                "Also: model_info, ALERTS.",
                 NO_MODELS,
                 columns,
                 by=[("State", True), ("Alerts", True), ("Room", False)],

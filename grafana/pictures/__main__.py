@@ -1,5 +1,7 @@
-"""Pictures of every dashboard, from a real modelmeter and a real Prometheus, by Grafana's own
-components in a browser: `python -m grafana.pictures`."""
+"""Pictures of every dashboard: `python -m grafana.pictures`.
+
+A real modelmeter and a real Prometheus answer; Grafana's own components draw, in a browser.
+"""
 
 import argparse
 import json
@@ -9,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from grafana import build
@@ -31,6 +35,19 @@ CHOSEN = {
 
 A_SECOND = 6
 """Predictions of each version."""
+
+SERVER = """
+import math, time
+kept = []
+while True:
+    now = time.time()
+    while time.time() < now + 0.03 + 0.02 * math.sin(now / 20):
+        math.sqrt(now)
+    if len(kept) < 300:
+        kept.append(b"x" * 100_000)
+    time.sleep(0.1)
+"""
+"""Busy to a changing degree, as a model server is."""
 
 
 def program(*names: str) -> str:
@@ -69,13 +86,41 @@ def picture(folder: Path, html: str, height: int, width: int, image: Path) -> No
     """Take a picture of a page."""
     (folder / "page.html").write_text(html, encoding="utf-8")
     command = [program("chromium", "chromium-browser", "google-chrome"), "--headless=new"]
-    command += ["--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--allow-file-access-from-files"]
+    command += [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--allow-file-access-from-files",
+    ]
     command += [f"--window-size={width},{height}", "--virtual-time-budget=15000"]
     command += [f"--screenshot={image}", f"--user-data-dir={folder / 'profile'}"]
     command += ["--enable-logging=stderr", (folder / "page.html").as_uri()]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    if faults := [line for line in done.stderr.splitlines() if "Error" in line and ":CONSOLE" in line]:
+    if faults := [
+        line for line in done.stderr.splitlines() if "Error" in line and ":CONSOLE" in line
+    ]:
         raise SystemExit("\n".join(faults[:5]))
+
+
+@contextmanager
+def model_server() -> Iterator[int]:
+    """A process to watch; it ends with the block."""
+    with subprocess.Popen([sys.executable, "-c", SERVER]) as running:
+        try:
+            yield running.pid
+        finally:
+            running.kill()
+
+
+def pictures(there: Installation, span: tuple[int, int], folder: Path, to: Path) -> None:
+    """Take one of every dashboard, light and dark."""
+    for name, chosen in CHOSEN.items():
+        board = json.loads((build.FOLDER / name).read_text(encoding="utf-8"))
+        for dark in (False, True):
+            html, height = page.html(there, board, chosen, span, dark=dark, width=WIDTH)
+            image = to / f"{name.removesuffix('.json')}{'-dark' if dark else ''}.png"
+            picture(folder, html, height, WIDTH, image)
+            print(f"{image}: {WIDTH} x {height}")
 
 
 def main() -> None:
@@ -84,19 +129,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=420, help="of traffic, half of it changed")
     parser.add_argument("--to", type=Path, default=IMAGES, help="folder of the pictures")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as made, model_server() as pid:
         folder = Path(made)
         renderer(folder)
-        settings = world.settings(random.Random(2), folder)
+        settings = world.settings(random.Random(2), folder) | {"model_server": {"pid": pid}}
         with installed(folder, program("prometheus"), settings) as there:
-            span = watched(there, options.seconds)
-            for name, chosen in CHOSEN.items():
-                board = json.loads((build.FOLDER / name).read_text(encoding="utf-8"))
-                for dark in (False, True):
-                    html, height = page.html(there, board, chosen, span, dark=dark, width=WIDTH)
-                    stem = name.removesuffix(".json") + ("-dark" if dark else "")
-                    picture(folder, html, height, WIDTH, options.to / f"{stem}.png")
-                    print(f"{stem}.png: {WIDTH} x {height}")
+            pictures(there, watched(there, options.seconds), folder, options.to)
 
 
 if __name__ == "__main__":
