@@ -17,6 +17,7 @@ FUZZ := $(VENV)/.stamp-fuzz
 DURATION ?=
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+PICTURES_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
 
@@ -61,6 +62,11 @@ lock: $(DEV) ## write the lock files anew (LOCK_ARGS=--upgrade for the newest ve
 .PHONY: dashboards
 dashboards: $(DEV) ## write grafana/dashboards/*.json from grafana/build.py
 	@$(PY) -m grafana.build
+
+.PHONY: pictures
+pictures: $(DEV) ## take docs/images/*.png of the dashboards (npm, Chromium, Prometheus; 8 minutes)
+	@scripts/apt-tools.sh prometheus=prometheus npm=npm 'chromium|chromium-browser|google-chrome=chromium'
+	@$(PY) -m grafana.pictures $(PICTURES_ARGS)
 
 .PHONY: manifests
 manifests: $(DEV) ## write deploy/kubernetes/monitoring/prometheusrules.yaml from prometheus/rules

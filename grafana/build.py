@@ -5,12 +5,15 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana import model_quality, server_resources
+from grafana import drift, model_quality, modelmeter_itself, models_overview, server_resources
 
 FOLDER = Path(__file__).parent / "dashboards"
 DASHBOARDS = {
+    "models-overview.json": models_overview.build,
     "model-quality.json": model_quality.build,
+    "drift.json": drift.build,
     "server-resources.json": server_resources.build,
+    "modelmeter-itself.json": modelmeter_itself.build,
 }
 
 

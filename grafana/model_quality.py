@@ -1,22 +1,22 @@
 """The dashboard "Model quality": how good each model is now, and whether that is beyond a limit."""
 
 from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.builders import timeseries
 
-from grafana.parts import (
+from grafana import heatmaps
+from grafana.frame import Row, page
+from grafana.parts import LINES, alarm, graph, number, timeline
+from grafana.queries import (
     MODEL,
     OF_MODEL,
-    SCRAPED,
+    WINDOW,
     Query,
-    Row,
-    alarm,
-    bounds_and_limits,
-    graph,
-    number,
-    page,
-    timeline,
-    up_or_down,
+    of_model,
+    quality,
+    rate,
     window,
 )
+from grafana.tables import Column, ranked
 
 UID = "modelmeter-model-quality"
 
@@ -26,16 +26,22 @@ NO_SCORES = "No labelled scores of two classes in this window"
 NO_REGRESSION = "No labelled regression model in this window"
 NO_EVENTS = "No predictions yet"
 NO_LIMITS = "No limits are set, or none is decidable yet"
-NO_SERVER = "No model server is configured"
-NO_MODELMETER = "modelmeter is not scraped"
+NO_ESTIMATE = "No estimate: it needs a labelled reference with scores, and live scores"
+
+JUDGED = (
+    "model_metric_confidence_bound, model_metric_limit and model_metric_reference: what it is "
+    "judged by."
+)
 
 
-def _rate(metric: str, by: str, legend: str, selector: str = MODEL) -> Query:
-    return Query(f"sum by ({by}) (rate({metric}{{{selector}}}[$__rate_interval]))", legend)
-
-
-def _of_model(metric: str, legend: str) -> Query:
-    return _rate(metric, "model, version", f"{OF_MODEL} {legend}".strip())
+def _judged(
+    metric: str, title: str, text: str, unit: str, missing: str, *, estimated: bool = False
+) -> timeseries.Panel:
+    """A metric with its estimate, 95 % band, limits and reference, half a row wide."""
+    beside = f" Dashed: model_estimated_{metric}, without labels." if estimated else ""
+    description = f"model_{metric}: {text}{beside} {JUDGED}{LINES}"
+    queries = quality(metric, estimated=estimated)
+    return graph(title, description, unit, missing, queries, span=12)
 
 
 def _delay(quantile: float) -> Query:
@@ -44,12 +50,17 @@ def _delay(quantile: float) -> Query:
     return Query(expr, f"{OF_MODEL} p{quantile * 100:.0f}")
 
 
-def _overview() -> Row:
-    labels = window("model_window_labels").expr
+def _coverage() -> str:
+    by = "by (model, version, window)"
     predictions = window("model_window_predictions").expr
-    by = "sum by (model, version, window)"
+    # Windows of N labels have no predictions.
+    labels = f"sum {by} ({window('model_window_labels').expr})"
+    return f"{labels} / (sum {by} ({predictions}) > 0)"
+
+
+def _overview() -> Row:
     breached = window("model_metric_limit_breached", matchers='level="critical"').expr
-    rate = f"rate(model_predictions_total{{{MODEL}}}[$__rate_interval])"
+    here = f"rate(model_predictions_total{{{MODEL}}}[$__rate_interval])"
     return Row(
         "Now",
         [
@@ -61,43 +72,52 @@ def _overview() -> Row:
                 Query(f"sum({breached})", "beyond"),
             ),
             number(
-                "Accuracy",
-                "The share of right predictions among the labelled ones (model_accuracy_ratio).",
+                "Accuracy, lowest",
+                "The share of right predictions among the labelled ones (model_accuracy_ratio), in "
+                "the window where it is lowest.",
                 "percentunit",
                 NO_CLASSIFIER,
-                [window("model_accuracy_ratio")],
+                [Query(f"min by (model, version) (model_accuracy_ratio{{{WINDOW}}})", OF_MODEL)],
+            ),
+            number(
+                "Estimated, lowest",
+                "Accuracy that is expected without labels (model_estimated_accuracy_ratio), in the "
+                "window where it is lowest.",
+                "percentunit",
+                NO_ESTIMATE,
+                [
+                    Query(
+                        f"min by (model, version) (model_estimated_accuracy_ratio{{{WINDOW}}})",
+                        OF_MODEL,
+                    )
+                ],
+            ),
+            number(
+                "Mean absolute error",
+                "In the label's unit (model_mean_absolute_error), in the window where it is "
+                "highest.",
+                "none",
+                NO_REGRESSION,
+                [
+                    Query(
+                        f"max by (model, version) (model_mean_absolute_error{{{WINDOW}}})", OF_MODEL
+                    )
+                ],
             ),
             number(
                 "Label coverage",
-                "Labels that arrived in the window over predictions made in it "
-                "(model_window_labels, model_window_predictions).",
+                "Labels that arrived in the window over predictions made in it, in the window "
+                "where that is highest (model_window_labels, model_window_predictions).",
                 "percentunit",
                 NO_EVENTS,
-                [
-                    Query(
-                        f"{by} ({labels}) / ({by} ({predictions}) > 0)",
-                        "{{model}} {{version}} {{window}}",
-                    )
-                ],
+                [Query(f"max by (model, version) ({_coverage()})", OF_MODEL)],
             ),
             number(
                 "Predictions",
                 "Predictions a second over all chosen models (model_predictions_total).",
                 "cps",
                 NO_EVENTS,
-                [Query(f"sum({rate})", "predictions")],
-            ),
-            up_or_down(
-                "Model server",
-                "Whether the model server's process runs (model_server_up).",
-                NO_SERVER,
-                Query(f"min(model_server_up{{{SCRAPED}}})", "model server"),
-            ),
-            up_or_down(
-                "modelmeter",
-                "Whether Prometheus can scrape every chosen modelmeter (up).",
-                NO_MODELMETER,
-                Query(f"min(up{{{SCRAPED}}})", "modelmeter"),
+                [Query(f"sum({here})", "predictions")],
             ),
         ],
     )
@@ -118,18 +138,100 @@ def _limits() -> Row:
     )
 
 
+def _versions() -> Row:
+    def column(title: str, metric: str, decimals: int = 3, width: int = 90) -> Column:
+        # Without its name, so that the table can put it beside the others.
+        expr = f"max by (job, instance, model, version, window) (model_{metric}{{{WINDOW}}})"
+        return Column(title, expr, decimals=decimals, unit="none", width=width)
+
+    columns = [
+        Column("Model", label="model", width=130),
+        Column("Version", label="version"),
+        Column("Window", label="window"),
+        column("Labels", "window_labels", decimals=0),
+        column("Accuracy", "accuracy_ratio"),
+        column("Estimated", "estimated_accuracy_ratio"),
+        column("Precision", "precision_ratio"),
+        column("Recall", "recall_ratio"),
+        column("F1", "f1_ratio"),
+        column("AUC", "roc_auc_ratio"),
+        column("Brier", "brier_score"),
+        column("Calibration error", "expected_calibration_error_ratio", width=100),
+        column("MAE", "mean_absolute_error"),
+        column("RMSE", "root_mean_squared_error"),
+        column("R²", "r_squared"),
+        Column("Instance", label="instance", width=140),
+        Column("Job", label="job", width=100),
+    ]
+    return Row(
+        "Versions side by side",
+        [
+            ranked(
+                "By version",
+                "model_window_labels, model_accuracy_ratio, model_estimated_accuracy_ratio, "
+                "model_precision_ratio, model_recall_ratio, model_f1_ratio, model_roc_auc_ratio, "
+                "model_brier_score, model_expected_calibration_error_ratio, "
+                "model_mean_absolute_error, model_root_mean_squared_error and model_r_squared.",
+                NO_EVENTS,
+                columns,
+                by=[("Model", False), ("Window", False), ("Version", True)],
+                height=8,
+            ),
+        ],
+    )
+
+
 def _classification() -> Row:
     auc, bound = window("model_roc_auc_ratio").expr, window("model_roc_auc_error_bound").expr
     return Row(
         "Classification",
         [
-            graph(
+            _judged(
+                "accuracy_ratio",
                 "Accuracy",
-                "model_accuracy_ratio with its 95 % bounds (model_metric_confidence_bound) and "
-                "limits (model_metric_limit).",
+                "the share that was right.",
                 "percentunit",
                 NO_CLASSIFIER,
-                [window("model_accuracy_ratio"), *bounds_and_limits("accuracy_ratio")],
+                estimated=True,
+            ),
+            _judged(
+                "f1_ratio",
+                "F1",
+                "of the positive class, or macro over the classes.",
+                "percentunit",
+                NO_CLASSIFIER,
+                estimated=True,
+            ),
+            _judged(
+                "precision_ratio",
+                "Precision",
+                "how many that were called positive are so.",
+                "percentunit",
+                NO_CLASSIFIER,
+                estimated=True,
+            ),
+            _judged(
+                "recall_ratio",
+                "Recall",
+                "how many that are positive were found.",
+                "percentunit",
+                NO_CLASSIFIER,
+                estimated=True,
+            ),
+            _judged(
+                "roc_auc_ratio",
+                "Area under the ROC curve",
+                "the probability that a positive scores above a negative.",
+                "none",
+                NO_SCORES,
+                estimated=True,
+            ),
+            _judged(
+                "specificity_ratio",
+                "Specificity",
+                "how many that are negative were called so; two classes only.",
+                "percentunit",
+                NO_CLASSIFIER,
             ),
             graph(
                 "Balanced accuracy and correlation",
@@ -143,38 +245,6 @@ def _classification() -> Row:
                 ],
             ),
             graph(
-                "Precision, recall and specificity",
-                "model_precision_ratio, model_recall_ratio and, for two classes, "
-                "model_specificity_ratio.",
-                "percentunit",
-                NO_CLASSIFIER,
-                [
-                    window("model_precision_ratio", "precision"),
-                    window("model_recall_ratio", "recall"),
-                    window("model_specificity_ratio", "specificity"),
-                ],
-            ),
-            graph(
-                "F1",
-                "model_f1_ratio: of the positive class, or macro over the classes, with bounds "
-                "(model_metric_confidence_bound) and limits (model_metric_limit).",
-                "percentunit",
-                NO_CLASSIFIER,
-                [window("model_f1_ratio"), *bounds_and_limits("f1_ratio")],
-            ),
-            graph(
-                "Area under the ROC curve",
-                "model_roc_auc_ratio, and how far binning can have moved it "
-                "(model_roc_auc_error_bound).",
-                "none",
-                NO_SCORES,
-                [
-                    window("model_roc_auc_ratio"),
-                    Query(f"{auc} - {bound}", "{{model}} {{version}} {{window}} at least"),
-                    Query(f"{auc} + {bound}", "{{model}} {{version}} {{window}} at most"),
-                ],
-            ),
-            graph(
                 "Average precision",
                 "model_average_precision_ratio: the area under precision over recall.",
                 "none",
@@ -182,37 +252,99 @@ def _classification() -> Row:
                 [window("model_average_precision_ratio")],
             ),
             graph(
-                "Log loss and Brier score",
-                "How far the scores are from the truth: model_log_loss (nats) and "
-                "model_brier_score. Lower is better.",
+                "What binning can have moved",
+                "model_roc_auc_ratio less and plus model_roc_auc_error_bound: the AUC of the raw "
+                "scores lies between.",
                 "none",
                 NO_SCORES,
                 [
-                    window("model_log_loss", "log loss"),
-                    window("model_brier_score", "Brier score"),
+                    Query(f"{auc} - {bound}", "{{model}} {{version}} {{window}} at least"),
+                    Query(f"{auc} + {bound}", "{{model}} {{version}} {{window}} at most"),
                 ],
             ),
+        ],
+    )
+
+
+def _calibration() -> Row:
+    return Row(
+        "Calibration: do scores come true",
+        [
             graph(
                 "Calibration error",
                 "model_expected_calibration_error_ratio: how far a score of 0.8 is from right 8 "
-                "times in 10.",
+                "times in 10; and in the reference (model_metric_reference; short dashes).",
                 "percentunit",
                 NO_SCORES,
-                [window("model_expected_calibration_error_ratio")],
+                quality("expected_calibration_error_ratio")[:1]
+                + quality("expected_calibration_error_ratio")[-1:],
+                span=12,
+            ),
+            _judged(
+                "estimated_accuracy_gap_ratio",
+                "Estimated less realised accuracy",
+                "over the labelled events; far from 0 the estimate is not to be trusted.",
+                "percentunit",
+                NO_ESTIMATE,
+            ),
+            _judged(
+                "brier_score",
+                "Brier score",
+                "mean squared difference of score and truth; lower is better.",
+                "none",
+                NO_SCORES,
+            ),
+            _judged(
+                "log_loss",
+                "Log loss",
+                "how surprised the scores are by the truth, in nats; lower is better.",
+                "none",
+                NO_SCORES,
+            ),
+        ],
+    )
+
+
+def _confusion() -> Row:
+    cells = (
+        f"sum by (actual, predicted) (max without (window) (model_window_confusion{{{WINDOW}}}))"
+    )
+    truth = f"sum by (actual) (max without (window) (model_window_confusion{{{WINDOW}}}))"
+    share = f"{cells} / on (actual) group_left () ({truth} > 0)"
+    return Row(
+        "Confusion",
+        [
+            heatmaps.matrix(
+                "Confusion",
+                "Of each true class, what was predicted, in the chosen window with the most labels "
+                "(model_window_confusion): the darker the more. One panel a model.",
+                "No labelled classifier of at most 10 classes in this window",
+                share,
+                "actual",
+                "predicted",
             ),
             graph(
-                "Confusion",
+                "Confusion over time",
                 "Labelled predictions a second by true and predicted class "
                 "(model_confusion_total).",
                 "cps",
                 NO_LABELS,
                 [
-                    _rate(
+                    rate(
                         "model_confusion_total",
                         "model, version, actual, predicted",
-                        "{{model}} {{version}} {{actual}} as {{predicted}}",
+                        OF_MODEL + " {{actual}} as {{predicted}}",
                     )
                 ],
+                span=12,
+            ),
+            graph(
+                "Recall by class",
+                "model_class_recall_ratio: of several classes, or where class_metrics asks for it.",
+                "percentunit",
+                "No labelled model with metrics by class",
+                [window("model_class_recall_ratio", "{{class}}")],
+                span=12,
             ),
         ],
     )
@@ -222,22 +354,33 @@ def _regression() -> Row:
     return Row(
         "Regression",
         [
-            graph(
+            _judged(
+                "mean_absolute_error",
                 "Mean absolute error",
-                "model_mean_absolute_error and model_root_mean_squared_error, in the label's unit.",
+                "in the label's unit.",
                 "none",
                 NO_REGRESSION,
-                [
-                    window("model_mean_absolute_error", "mean absolute"),
-                    window("model_root_mean_squared_error", "root mean squared"),
-                ],
             ),
-            graph(
-                "Bias",
-                "model_mean_error: prediction minus label. Above 0 the model predicts too much.",
+            _judged(
+                "root_mean_squared_error",
+                "Root mean squared error",
+                "in the label's unit; large errors count more.",
                 "none",
                 NO_REGRESSION,
-                [window("model_mean_error")],
+            ),
+            _judged(
+                "mean_error",
+                "Bias",
+                "prediction minus label. Above 0 the model predicts too much.",
+                "none",
+                NO_REGRESSION,
+            ),
+            _judged(
+                "mean_absolute_percentage_error_ratio",
+                "Mean absolute percentage error",
+                "labels of 0 are skipped.",
+                "percentunit",
+                NO_REGRESSION,
             ),
             graph(
                 "Explained variance",
@@ -245,6 +388,7 @@ def _regression() -> Row:
                 "none",
                 NO_REGRESSION,
                 [window("model_r_squared")],
+                span=12,
             ),
             graph(
                 "Absolute error by quantile",
@@ -253,46 +397,7 @@ def _regression() -> Row:
                 "none",
                 NO_REGRESSION,
                 [window("model_absolute_error_quantile", "q{{quantile}}")],
-            ),
-            graph(
-                "Mean absolute percentage error",
-                "model_mean_absolute_percentage_error_ratio; labels of 0 are skipped.",
-                "percentunit",
-                NO_REGRESSION,
-                [window("model_mean_absolute_percentage_error_ratio")],
-            ),
-        ],
-    )
-
-
-def _outputs() -> Row:
-    return Row(
-        "What the model says",
-        [
-            graph(
-                "Predicted classes",
-                "model_prediction_class_ratio: the share of each class among the predictions.",
-                "percentunit",
-                "No classifier has predicted in this window",
-                [window("model_prediction_class_ratio", "{{class}}")],
-            ),
-            graph(
-                "Mean and spread of the output",
-                "model_prediction_mean and model_prediction_stddev, of the score if there is one, "
-                "else of the value.",
-                "none",
-                "No scores or values in this window",
-                [
-                    window("model_prediction_mean", "mean"),
-                    window("model_prediction_stddev", "standard deviation"),
-                ],
-            ),
-            graph(
-                "Latency",
-                "model_latency_quantile_seconds: how long predictions took, as the events say.",
-                "s",
-                "The events carry no latency_seconds",
-                [window("model_latency_quantile_seconds", "q{{quantile}}")],
+                span=12,
             ),
         ],
     )
@@ -309,9 +414,46 @@ def _arrivals() -> Row:
                 "cps",
                 NO_EVENTS,
                 [
-                    _of_model("model_predictions_total", "predictions"),
-                    _of_model("model_labels_total", "labels"),
+                    of_model("model_predictions_total", "predictions"),
+                    of_model("model_labels_total", "labels"),
                 ],
+            ),
+            graph(
+                "Label delay",
+                "How long after the prediction its label came (model_label_delay_seconds).",
+                "s",
+                "No label has met its prediction in this time",
+                [_delay(0.5), _delay(0.9)],
+            ),
+            graph(
+                "Label coverage",
+                "Labels that arrived in the window over predictions made in it "
+                "(model_window_labels, model_window_predictions).",
+                "percentunit",
+                NO_EVENTS,
+                [Query(_coverage(), "{{model}} {{version}} {{window}}")],
+            ),
+            graph(
+                "Labels in the window",
+                "model_window_labels: what the metrics of the window rest on.",
+                "short",
+                NO_LABELS,
+                [window("model_window_labels")],
+            ),
+            graph(
+                "Predictions in the window",
+                "model_window_predictions.",
+                "short",
+                NO_EVENTS,
+                [window("model_window_predictions")],
+            ),
+            graph(
+                "What the window covers",
+                "model_window_span_seconds: less than its name while modelmeter has not run for "
+                "so long.",
+                "s",
+                NO_EVENTS,
+                [window("model_window_span_seconds")],
             ),
             graph(
                 "Waiting to be joined",
@@ -325,13 +467,6 @@ def _arrivals() -> Row:
                 ],
             ),
             graph(
-                "Label delay",
-                "How long after the prediction its label came (model_label_delay_seconds).",
-                "s",
-                "No label has met its prediction in this time",
-                [_delay(0.5), _delay(0.9)],
-            ),
-            graph(
                 "Not joined",
                 "Labels without a prediction (model_labels_orphaned_total), predictions that never "
                 "got one (model_predictions_expired_total) and repeats "
@@ -339,125 +474,21 @@ def _arrivals() -> Row:
                 "cps",
                 NO_EVENTS,
                 [
-                    _of_model("model_labels_orphaned_total", "orphaned labels"),
-                    _rate(
+                    of_model("model_labels_orphaned_total", "orphaned labels"),
+                    rate(
                         "model_predictions_expired_total",
                         "model, version, reason",
                         OF_MODEL + " expired by {{reason}}",
                     ),
-                    _of_model("model_events_duplicate_total", "duplicates"),
+                    of_model("model_events_duplicate_total", "duplicates"),
                 ],
             ),
             graph(
-                "Labelled events in the window",
-                "model_window_labels: what the metrics of the window rest on.",
-                "short",
-                NO_LABELS,
-                [window("model_window_labels")],
-            ),
-            graph(
-                "Since the last prediction",
-                "Time since model_last_prediction_timestamp_seconds.",
+                "Latency",
+                "model_latency_quantile_seconds: how long predictions took, as the events say.",
                 "s",
-                NO_EVENTS,
-                [
-                    Query(
-                        f"time() - model_last_prediction_timestamp_seconds{{{MODEL}}}",
-                        OF_MODEL,
-                    )
-                ],
-            ),
-        ],
-    )
-
-
-def _server() -> Row:
-    who = "{{instance}} {{server}}"
-    cpu = f"rate(model_server_cpu_seconds_total{{{SCRAPED}}}[$__rate_interval])"
-    return Row(
-        "Model server",
-        [
-            graph(
-                "CPU",
-                "Cores in use, children included (model_server_cpu_seconds_total).",
-                "none",
-                NO_SERVER,
-                [Query(f"sum by (instance, server) ({cpu})", who)],
-            ),
-            graph(
-                "Memory",
-                "model_server_resident_memory_bytes, children included.",
-                "bytes",
-                NO_SERVER,
-                [Query(f"model_server_resident_memory_bytes{{{SCRAPED}}}", who)],
-            ),
-            graph(
-                "Open files and threads",
-                "model_server_open_fds and model_server_threads.",
-                "short",
-                NO_SERVER,
-                [
-                    Query(f"model_server_open_fds{{{SCRAPED}}}", f"{who} open files"),
-                    Query(f"model_server_threads{{{SCRAPED}}}", f"{who} threads"),
-                ],
-            ),
-        ],
-    )
-
-
-def _modelmeter() -> Row:
-    return Row(
-        "modelmeter itself",
-        [
-            graph(
-                "Events",
-                "Events received (modelmeter_events_received_total) and rejected "
-                "(modelmeter_events_rejected_total), a second.",
-                "cps",
-                NO_MODELMETER,
-                [
-                    _rate(
-                        "modelmeter_events_received_total",
-                        "instance",
-                        "{{instance}} received",
-                        SCRAPED,
-                    ),
-                    _rate(
-                        "modelmeter_events_rejected_total",
-                        "instance, reason",
-                        "{{instance}} rejected: {{reason}}",
-                        SCRAPED,
-                    ),
-                ],
-            ),
-            graph(
-                "Collectors",
-                "What each collector takes of a scrape "
-                "(modelmeter_scrape_collector_duration_seconds).",
-                "s",
-                NO_MODELMETER,
-                [
-                    Query(
-                        f"modelmeter_scrape_collector_duration_seconds{{{SCRAPED}}}",
-                        "{{instance}} {{collector}}",
-                    )
-                ],
-            ),
-            graph(
-                "Series",
-                "modelmeter_series, and what was left out at a bound, a second "
-                "(modelmeter_series_dropped_total).",
-                "short",
-                NO_MODELMETER,
-                [
-                    Query(f"modelmeter_series{{{SCRAPED}}}", "{{instance}} series"),
-                    _rate(
-                        "modelmeter_series_dropped_total",
-                        "instance, reason",
-                        "{{instance}} left out: {{reason}}",
-                        SCRAPED,
-                    ),
-                ],
+                "The events carry no latency_seconds",
+                [window("model_latency_quantile_seconds", "q{{quantile}}")],
             ),
         ],
     )
@@ -472,11 +503,11 @@ def build() -> builders.Dashboard:
         [
             _overview(),
             _limits(),
+            _versions(),
             _classification(),
+            _calibration(),
+            _confusion(),
             _regression(),
-            _outputs(),
             _arrivals(),
-            _server(),
-            _modelmeter(),
         ],
     )

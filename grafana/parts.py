@@ -1,57 +1,93 @@
-"""The parts every dashboard is made of: selectors, queries, panels, variables, annotations."""
+"""The panels every dashboard is made of: graphs, numbers, timelines."""
 
-import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models import common, dashboard
+from grafana_foundation_sdk.models import prometheus as forms
 
-TAG = "modelmeter"
-DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
+from grafana.frame import DATASOURCE, Row, page
+from grafana.queries import (
+    MODEL,
+    OF_MODEL,
+    OF_WINDOW,
+    SCRAPED,
+    WINDOW,
+    Query,
+    window,
+)
 
-# Every query names job and instance, so that a dashboard shows one installation at a time.
-SCRAPED = 'job=~"$job",instance=~"$instance"'
-MODEL = SCRAPED + ',model=~"$model",version=~"$version"'
-WINDOW = MODEL + ',window=~"$window"'
+__all__ = [
+    "GOOD",
+    "MODEL",
+    "OF_MODEL",
+    "OF_WINDOW",
+    "SCRAPED",
+    "WINDOW",
+    "Query",
+    "Row",
+    "alarm",
+    "graph",
+    "mapping",
+    "number",
+    "page",
+    "targets",
+    "thresholds",
+    "timeline",
+    "up_or_down",
+    "window",
+]
 
-OF_MODEL = "{{model}} {{version}}"
-OF_WINDOW = OF_MODEL + " {{window}}"
+# Blue and orange are told apart by every eye and on both backgrounds; a text says the same.
+GOOD, BAD, WORSE, UNKNOWN = "blue", "orange", "dark-orange", "#8e8e8e"
+
+STYLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "95 % {{bound}}": (
+        "/ 95 % (lower|upper)$/",
+        {
+            "custom.lineStyle": {"fill": "dot", "dash": [1, 5]},
+            "color": {"mode": "fixed", "fixedColor": UNKNOWN},
+            "custom.lineWidth": 1,
+            "custom.hideFrom": {"legend": True, "tooltip": False, "viz": False},
+        },
+    ),
+    "limit": (
+        "/ limit$/",
+        {
+            "custom.lineStyle": {"fill": "dash", "dash": [10, 5]},
+            "color": {"mode": "fixed", "fixedColor": WORSE},
+        },
+    ),
+    "limit (warning)": (
+        "/ limit .warning.$/",
+        {
+            "custom.lineStyle": {"fill": "dash", "dash": [10, 5]},
+            "color": {"mode": "fixed", "fixedColor": BAD},
+            "custom.lineWidth": 1,
+        },
+    ),
+    "in the reference": (
+        "/ in the reference$/",
+        {
+            "custom.lineStyle": {"fill": "dash", "dash": [2, 4]},
+            "color": {"mode": "fixed", "fixedColor": "purple"},
+        },
+    ),
+    "estimated": ("/ estimated$/", {"custom.lineStyle": {"fill": "dash", "dash": [5, 3]}}),
+}
+"""How a graph draws what a metric is judged by: by the end of its legend."""
+
+LINES = " Dotted: the 95 % interval; long dashes: limits; short dashes: the value in the reference."
 
 
-class Query(NamedTuple):
-    """A PromQL expression and the legend of its series."""
-
-    expr: str
-    legend: str
-
-
-def window(metric: str, legend: str = "", matchers: str = "") -> Query:
-    """The query of a window gauge, for the chosen models and windows."""
-    selector = f"{WINDOW},{matchers}" if matchers else WINDOW
-    return Query(f"{metric}{{{selector}}}", f"{OF_WINDOW} {legend}".strip())
-
-
-def bounds_and_limits(metric: str) -> list[Query]:
-    """The queries of a metric's 95 % bounds and of the limits set for it."""
-    only = f'metric="{metric}"'
-    return [
-        window("model_metric_confidence_bound", "95% {{bound}}", only),
-        window("model_metric_limit", "{{level}} {{bound}} limit", only),
-    ]
-
-
-class Row(NamedTuple):
-    """A row's title and its panels."""
-
-    title: str
-    panels: Sequence[timeseries.Panel | stat.Panel | statetimeline.Panel]
-
-
-def _targets(queries: Sequence[Query], *, instant: bool) -> list[prometheus.Dataquery]:
-    targets = []
+def targets(
+    queries: Sequence[Query], *, instant: bool, form: forms.PromQueryFormat | None = None
+) -> list[Any]:
+    """The queries of a panel, named by letters from A on."""
+    built = []
     for position, query in enumerate(queries):
         target = (
             prometheus.Dataquery()
@@ -60,11 +96,14 @@ def _targets(queries: Sequence[Query], *, instant: bool) -> list[prometheus.Data
             .legend_format(query.legend)
             .ref_id(chr(ord("A") + position))
         )
-        targets.append(target.instant() if instant else target.range())
-    return targets
+        if form:
+            target.format(form)
+        built.append(target.instant() if instant else target.range())
+    return built
 
 
-def _thresholds(steps: Sequence[tuple[float | None, str]]) -> builders.ThresholdsConfig:
+def thresholds(steps: Sequence[tuple[float | None, str]]) -> builders.ThresholdsConfig:
+    """Colours from a value on; the first step has no value."""
     return (
         builders.ThresholdsConfig()
         .mode(dashboard.ThresholdsMode.ABSOLUTE)
@@ -72,7 +111,8 @@ def _thresholds(steps: Sequence[tuple[float | None, str]]) -> builders.Threshold
     )
 
 
-def _mapping(texts: dict[str, tuple[str, str]]) -> list[dashboard.ValueMapping]:
+def mapping(texts: dict[str, tuple[str, str]]) -> list[dashboard.ValueMapping]:
+    """Texts and colours in place of values."""
     options = {
         value: dashboard.ValueMappingResult(text=text, color=color, index=index)
         for index, (value, (text, color)) in enumerate(texts.items())
@@ -80,14 +120,25 @@ def _mapping(texts: dict[str, tuple[str, str]]) -> list[dashboard.ValueMapping]:
     return [dashboard.ValueMap(options=options)]
 
 
+def override(properties: dict[str, Any]) -> list[dashboard.DynamicConfigValue]:
+    """What an override sets, in the form of the SDK."""
+    return [dashboard.DynamicConfigValue(id_val=name, value=v) for name, v in properties.items()]
+
+
 def graph(
-    title: str, description: str, unit: str, missing: str, queries: Sequence[Query]
+    title: str,
+    description: str,
+    unit: str,
+    missing: str,
+    queries: Sequence[Query],
+    *,
+    span: int = 8,
 ) -> timeseries.Panel:
     """A panel of lines over time, a third of a row wide.
 
     `description` names the metrics shown, `missing` says what is lacking when there is no series.
     """
-    return (
+    panel = (
         timeseries.Panel()
         .title(title)
         .description(description)
@@ -95,9 +146,9 @@ def graph(
         .unit(unit)
         .no_value(missing)
         .height(8)
-        .span(8)
+        .span(span)
         .fill_opacity(0)
-        .line_width(1)
+        .line_width(2)
         .show_points(common.VisibilityMode.NEVER)
         .tooltip(
             common_builders.VizTooltipOptions()
@@ -110,8 +161,12 @@ def graph(
             .placement(common.LegendPlacement.BOTTOM)
             .show_legend(True)
         )
-        .targets(_targets(queries, instant=False))
+        .targets(targets(queries, instant=False))
     )
+    for end, (pattern, properties) in STYLES.items():
+        if any(query.legend.endswith(f" {end}") for query in queries):
+            panel.override_by_regexp(pattern, override(properties))
+    return panel
 
 
 def number(
@@ -129,143 +184,51 @@ def number(
         .span(4)
         .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(common.BigValueColorMode.VALUE)
-        .thresholds(_thresholds([(None, "text")]))
-        .targets(_targets(queries, instant=True))
+        .thresholds(thresholds([(None, "text")]))
+        .targets(targets(queries, instant=True))
     )
 
 
 def alarm(
     title: str, description: str, missing: str, query: Query, *, bad_from: float = 1
 ) -> stat.Panel:
-    """A count that is green below `bad_from` and red from there."""
+    """A count that is blue below `bad_from`, and orange on its whole panel from there."""
     panel = number(title, description, "short", missing, [query])
-    return panel.thresholds(_thresholds([(None, "green"), (bad_from, "red")]))
+    return panel.color_mode(common.BigValueColorMode.BACKGROUND_SOLID).thresholds(
+        thresholds([(None, "transparent"), (bad_from, WORSE)])
+    )
 
 
 def up_or_down(title: str, description: str, missing: str, query: Query) -> stat.Panel:
     """A 0-or-1 gauge written as Down or Up."""
     panel = number(title, description, "bool", missing, [query])
-    return panel.mappings(_mapping({"0": ("Down", "red"), "1": ("Up", "green")}))
+    return panel.mappings(mapping({"0": ("Down", WORSE), "1": ("Up", GOOD)}))
 
 
 def timeline(
-    title: str, description: str, missing: str, queries: Sequence[Query]
+    title: str,
+    description: str,
+    missing: str,
+    queries: Sequence[Query],
+    texts: dict[str, tuple[str, str]] | None = None,
 ) -> statetimeline.Panel:
-    """A panel that shows over time which 0-or-1 series were 1, a full row wide."""
+    """A panel that shows over time which state each series was in, a full row wide.
+
+    `texts` maps values to texts and colours; without it 1 is beyond a limit and 0 within.
+    """
+    states = texts or {"0": ("within", GOOD), "1": ("beyond", WORSE)}
     return (
         statetimeline.Panel()
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .unit("bool")
+        .unit("short")
         .no_value(missing)
         .height(8)
         .span(24)
-        .mappings(_mapping({"0": ("within", "green"), "1": ("beyond", "red")}))
-        .targets(_targets(queries, instant=False))
+        .merge_values(True)
+        .show_value(common.VisibilityMode.AUTO)
+        .row_height(0.85)
+        .mappings(mapping(states))
+        .targets(targets(queries, instant=False))
     )
-
-
-def _variable(name: str, label: str, definition: str) -> builders.QueryVariable:
-    return (
-        builders.QueryVariable(name)
-        .label(label)
-        .datasource(DATASOURCE)
-        .query({"query": definition, "refId": f"variable-{name}"})
-        .definition(definition)
-        .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(dashboard.VariableSort.ALPHABETICAL_ASC)
-        .multi(True)
-        .include_all(True)
-        .all_value(".+")
-        .current(dashboard.VariableOption(text="All", value="$__all", selected=True))
-    )
-
-
-def variables() -> list[builders.DatasourceVariable | builders.QueryVariable]:
-    """The data source and the labels a reader may choose, each narrowed by those before it."""
-    default = dashboard.VariableOption(text="default", value="default", selected=True)
-    of_model = f'model_predictions_total{{{SCRAPED},model=~"$model"}}'
-    return [
-        builders.DatasourceVariable("datasource")
-        .label("Data source")
-        .type("prometheus")
-        .current(default),
-        _variable("job", "Job", "label_values(modelmeter_build_info, job)"),
-        _variable(
-            "instance", "Instance", 'label_values(modelmeter_build_info{job=~"$job"}, instance)'
-        ),
-        _variable("model", "Model", f"label_values(model_predictions_total{{{SCRAPED}}}, model)"),
-        _variable("version", "Version", f"label_values({of_model}, version)"),
-        _variable("window", "Window", f"label_values(model_window_predictions{{{MODEL}}}, window)"),
-    ]
-
-
-def _annotation(
-    name: str, expr: str, title: str, text: str, color: str
-) -> builders.AnnotationQuery:
-    return (
-        builders.AnnotationQuery()
-        .name(name)
-        .datasource(DATASOURCE)
-        .enable(True)
-        .icon_color(color)
-        .expr(expr)
-        .title_format(title)
-        .text_format(text)
-        .step("60s")
-    )
-
-
-def annotations() -> list[builders.AnnotationQuery]:
-    """Marks on every graph: versions that appeared, and alerts that fire."""
-    here = f"count by (model, version) (model_info{{{MODEL}}})"
-    before = f"count by (model, version) (model_info{{{MODEL}}} offset 2m)"
-    return [
-        _annotation(
-            "New versions",
-            f"{here} unless {before}",
-            "New version",
-            "{{model}} {{version}}",
-            "blue",
-        ),
-        _annotation(
-            "Alerts",
-            f'ALERTS{{alertstate="firing",alertname=~"Model.+",{SCRAPED}}}',
-            "{{alertname}}",
-            "{{severity}} {{model}} {{version}} {{window}} {{metric}}",
-            "red",
-        ),
-    ]
-
-
-def page(uid: str, title: str, description: str, rows: Sequence[Row]) -> builders.Dashboard:
-    """A whole dashboard: rows of panels with the common variables, marks and links."""
-    link = (
-        builders.DashboardLink("modelmeter dashboards")
-        .type(dashboard.DashboardLinkType.DASHBOARDS)
-        .tags([TAG])
-        .as_dropdown(True)
-        .include_vars(True)
-        .keep_time(True)
-    )
-    built = (
-        builders.Dashboard(title)
-        .uid(uid)
-        .description(description)
-        .tags([TAG])
-        .readonly()
-        .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
-        .time("now-6h", "now")
-        .refresh("30s")
-        .timezone("browser")
-        .link(link)
-        .annotations(annotations())
-        .variables(variables())
-    )
-    numbers = itertools.count(1)  # panel ids: stable as long as the order is
-    for row in rows:
-        built.with_row(builders.Row(row.title).id(next(numbers)))
-        for panel in row.panels:
-            built.with_panel(panel.id(next(numbers)))
-    return built

@@ -63,7 +63,7 @@ def _overview() -> Row:
                 Query(f"min(model_server_up{{{SCRAPED}}})", "model server"),
             ),
             number(
-                "Highest CPU of the limit",
+                "CPU of the limit",
                 "The highest use of CPU in the chosen windows (model_server_cpu_usage_cores) over "
                 "what the container may use (model_server_cpu_limit_cores).",
                 "percentunit",
@@ -71,7 +71,7 @@ def _overview() -> Row:
                 [_highest("cpu_usage_cores", "cpu_limit_cores")],
             ),
             number(
-                "Highest memory of the limit",
+                "Memory of the limit",
                 "The highest use of memory in the chosen windows "
                 "(model_server_memory_usage_bytes) over what the container may use "
                 "(model_server_memory_limit_bytes).",

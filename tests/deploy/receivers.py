@@ -1,4 +1,5 @@
-"""What stands in on loopback for Slack, PagerDuty and a webhook (one HTTP server), and for mail."""
+"""What stands in on loopback for Slack, PagerDuty and a webhook (one HTTP server), and for mail;
+and the example configuration of Alertmanager, sent there."""
 
 import base64
 import json
@@ -9,7 +10,12 @@ from contextlib import contextmanager
 from email import message_from_string, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
+
+import yaml
+
+from tests.deploy.support import ROOT, load
 
 
 class Posted(NamedTuple):
@@ -101,3 +107,29 @@ def _serving(server: socketserver.TCPServer) -> Iterator[int]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def adapted(folder: Path, web: int, mail: int) -> dict[str, Any]:
+    """The example with secrets in `folder`, sent to loopback, at any time of the day."""
+    secrets = {"slack-url": f"http://127.0.0.1:{web}/slack", "smtp-password": "mail-secret",
+               "pagerduty-key": "pager-secret", "webhook-token": "hook-secret"}  # fmt: skip
+    for name, value in secrets.items():
+        (folder / name).write_text(value)
+    text = yaml.safe_dump(load("alertmanager/alertmanager.example.yml"))
+    text = text.replace("/etc/alertmanager/secrets/", f"{folder}/")
+    text = text.replace("https://hooks.example.com/", f"http://127.0.0.1:{web}/")
+    config: dict[str, Any] = yaml.safe_load(text)
+    config["global"] |= {
+        "smtp_smarthost": f"127.0.0.1:{mail}",
+        "smtp_require_tls": False,
+        "pagerduty_url": f"http://127.0.0.1:{web}/pagerduty",
+    }
+    config["templates"] = [str(ROOT / "alertmanager/templates/*.tmpl")]
+    _at_any_time(config["route"])
+    return config
+
+
+def _at_any_time(route: dict[str, Any]) -> None:
+    route.pop("active_time_intervals", None)
+    for below in route.get("routes", ()):
+        _at_any_time(below)

@@ -59,7 +59,7 @@ def nodes(expr: str) -> list[promql_parser.Expr]:
     """All nodes of a PromQL expression; Grafana's variables are put in where PromQL wants a
     duration. Raises ValueError if it does not parse."""
     found: list[promql_parser.Expr] = []
-    tree = promql_parser.parse(expr.replace("$__rate_interval", "5m"))
+    tree = promql_parser.parse(expr.replace("$__rate_interval", "5m").replace("$__range", "6h"))
     promql_parser.walk(tree, found.append)
     return found
 
@@ -70,5 +70,13 @@ def selectors(expr: str) -> list[promql_parser.VectorSelector]:
 
 
 def metric_names(expr: str) -> set[str]:
-    """The metrics an expression reads; a selector by __name__ only counts as none."""
-    return {selector.name for selector in selectors(expr) if selector.name}
+    """The metrics an expression reads, those of `__name__=~"a|b"` included."""
+    return {name for selector in selectors(expr) for name in names_of(selector)}
+
+
+def names_of(selector: promql_parser.VectorSelector) -> list[str]:
+    """The metrics that a selector reads: its name, or those that __name__ lists."""
+    if selector.name:
+        return [selector.name]
+    listed = [m.value for m in selector.matchers.matchers if m.name == "__name__"]
+    return listed[0].split("|") if listed else []

@@ -13,7 +13,7 @@ import yaml
 
 from grafana import build
 from tests.deploy.metric_names import COUNTERS, SERIES
-from tests.deploy.support import ROOT, metric_names, nodes, selectors
+from tests.deploy.support import ROOT, metric_names, names_of, nodes, selectors
 
 FILES = sorted((ROOT / "grafana/dashboards").glob("*.json"))
 BOARDS = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in FILES}
@@ -34,6 +34,8 @@ each_target = pytest.mark.parametrize("target", TARGETS)
 
 # Metrics that carry the labels of a model; the others are about the server, GPUs or modelmeter.
 OF_MODEL = re.compile(r"model_(?!server_|gpu_)")
+NAMED = re.compile(r"\b(?:model(?:meter)?_\w+|process_\w+|scrape_duration_seconds|up|ALERTS)\b")
+"""A metric in a description."""
 
 
 def test_the_files_are_what_the_code_writes():
@@ -79,8 +81,10 @@ def test_panels_have_ids_and_places_of_their_own(board):
 def test_variables_are_asked_from_the_data_and_follow_each_other(board):
     datasource, *others = board["templating"]["list"]
     assert (datasource["name"], datasource["type"]) == ("datasource", "datasource")
-    assert [v["name"] for v in others] == ["job", "instance", "model", "version", "window"]
-    for position, variable in enumerate(others):
+    names = [v["name"] for v in others]
+    assert names[:5] == ["job", "instance", "model", "version", "window"]
+    assert names[5:] == (["feature"] if board["uid"] == "modelmeter-drift" else [])
+    for position, variable in enumerate(others[:5]):
         assert variable["type"] == "query"
         assert variable["multi"]
         assert variable["includeAll"]
@@ -94,6 +98,16 @@ def test_variables_are_asked_from_the_data_and_follow_each_other(board):
         assert selector.name in SERIES
         before = {v["name"] for v in others[:position]}
         assert {matcher.name for matcher in selector.matchers.matchers} == before
+
+
+def test_the_features_to_choose_from_are_those_of_the_chosen_models():
+    feature = BOARDS["drift.json"]["templating"]["list"][-1]
+    (asked,) = re.fullmatch(r"query_result\((.+)\)", feature["definition"]).groups()
+    assert metric_names(asked) <= SERIES
+    for selector in selectors(asked):
+        assert_chosen(selector, ["job", "instance", "model", "version", "window"])
+    assert feature["multi"]
+    assert feature["refresh"] == 2
 
 
 @each_board
@@ -112,7 +126,7 @@ def test_a_panel_explains_itself(panel):
     assert defaults["noValue"], "says what is missing"
     assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
     assert panel["targets"]
-    told = set(re.findall(r"\bmodel(?:meter)?_\w+|\bup\b", panel["description"]))
+    told = set(NAMED.findall(panel["description"]))
     shown = {name for target in panel["targets"] for name in metric_names(target["expr"])}
     assert {re.sub("_(bucket|sum|count)$", "", name) for name in shown} == told
 
@@ -135,12 +149,16 @@ def test_a_query_reads_metrics_that_exist(target):
 @each_target
 def test_a_query_asks_for_the_chosen_series_only(target):
     for selector in selectors(target["expr"]):
-        matchers = {m.name: (m.op, m.value) for m in selector.matchers.matchers}
-        wanted = ["job", "instance"]
-        if OF_MODEL.match(selector.name):
-            wanted += ["model", "version"]
-        for name in wanted:
-            assert matchers[name] == (promql_parser.MatchOp.Re, f"${name}")
+        of_model = all(OF_MODEL.match(name) for name in names_of(selector))
+        assert_chosen(selector, ["job", "instance"] + ["model", "version"] * of_model)
+
+
+def assert_chosen(selector, variables):
+    """A selector names the variables; an alert may also be about all of what one stands for."""
+    more = "|" if selector.name == "ALERTS" else ""
+    matchers = {m.name: (m.op, m.value) for m in selector.matchers.matchers}
+    for name in variables:
+        assert matchers[name] == (promql_parser.MatchOp.Re, f"${name}{more}")
 
 
 @each_target
@@ -153,15 +171,33 @@ def test_a_counter_is_shown_as_a_rate(target):
     assert metric_names(target["expr"]) & counters == inside
 
 
-@each_target
-def test_a_rate_spans_the_interval_of_the_graph(target):
-    assert set(re.findall(r"\[([^]]+)\]", target["expr"])) <= {"$__rate_interval"}
+@each_panel
+def test_a_rate_spans_the_interval_of_the_graph_or_a_number_all_of_it(panel):
+    for target in panel["targets"]:
+        allowed = {"$__rate_interval"} | ({"$__range"} if target.get("instant") else set())
+        assert set(re.findall(r"\[([^]]+)\]", target["expr"])) <= allowed
 
 
 @each_target
 def test_a_division_is_guarded(target):
-    if "/" in re.sub(r'"[^"]*"', "", target["expr"]):
-        assert target["expr"].endswith("> 0)")
+    for node in nodes(target["expr"]):
+        if isinstance(node, promql_parser.BinaryExpr) and str(node.op) == "/":
+            assert isinstance(node.rhs, promql_parser.ParenExpr)
+            assert str(node.rhs.expr.op) == ">"
+            assert str(node.rhs.expr.rhs) == "0"
+
+
+@each_panel
+def test_rows_of_a_table_can_be_merged_since_no_name_of_a_metric_tells_them_apart(panel):
+    if panel["type"] == "table" and len(panel["targets"]) > 1:
+        for target in panel["targets"]:
+            assert not isinstance(nodes(target["expr"])[0], promql_parser.VectorSelector)
+
+
+@each_panel
+def test_a_table_and_a_number_are_of_one_moment(panel):
+    now = panel["type"] in {"stat", "table"}
+    assert all(bool(target.get("instant")) is now for target in panel["targets"])
 
 
 def test_provisioning_offers_the_data_source_and_the_folder_of_the_compose_file():

@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from tests.deploy.alertmanagers import Alertmanager, running, wait_for
-from tests.deploy.receivers import Mail, Posted, http, smtp
-from tests.deploy.support import ROOT, load
+from tests.deploy.receivers import Mail, Posted, adapted, http, smtp
 
 FRAUD = {"job": "modelmeter", "instance": "mm:9920", "model": "fraud", "version": "3"}
 RUNBOOK = "https://github.com/modelmeter/modelmeter/blob/main/docs/runbooks/"
@@ -40,30 +39,11 @@ class Everything(NamedTuple):
         return wait_for(lambda: next((one for one in self.posted if one.path == path), None))
 
 
-def adapted(example: dict[str, Any], folder, web: int, mail: int) -> dict[str, Any]:
-    """The example, sent to loopback, at once and at any time of the day."""
-    secrets = {"slack-url": f"http://127.0.0.1:{web}/slack", "smtp-password": "mail-secret",
-               "pagerduty-key": "pager-secret", "webhook-token": "hook-secret"}  # fmt: skip
-    for name, value in secrets.items():
-        (folder / name).write_text(value)
-    text = yaml.safe_dump(example).replace("/etc/alertmanager/secrets/", f"{folder}/")
-    text = text.replace("https://hooks.example.com/", f"http://127.0.0.1:{web}/")
-    config = yaml.safe_load(text)
-    config["global"] |= {
-        "smtp_smarthost": f"127.0.0.1:{mail}",
-        "smtp_require_tls": False,
-        "pagerduty_url": f"http://127.0.0.1:{web}/pagerduty",
-    }
-    config["templates"] = [str(ROOT / "alertmanager/templates/*.tmpl")]
-    _hurry(config["route"])
-    return config
-
-
-def _hurry(route: dict[str, Any]) -> None:
-    route.pop("active_time_intervals", None)
+def hurry(route: dict[str, Any]) -> None:
+    """Let no notification wait."""
     route |= {"group_wait": "50ms", "group_interval": "1s"}
     for below in route.get("routes", ()):
-        _hurry(below)
+        hurry(below)
 
 
 @pytest.fixture
@@ -72,8 +52,9 @@ def everything(tmp_path) -> Iterator[Everything]:
         web, posted = stack.enter_context(http())
         mail, mails = stack.enter_context(smtp())
         file = tmp_path / "alertmanager.yml"
-        example = load("alertmanager/alertmanager.example.yml")
-        file.write_text(yaml.safe_dump(adapted(example, tmp_path, web, mail)))
+        config = adapted(tmp_path, web, mail)
+        hurry(config["route"])
+        file.write_text(yaml.safe_dump(config))
         yield Everything(stack.enter_context(running(file, tmp_path)), posted, mails)
 
 

@@ -47,6 +47,7 @@ CHANGES = [
     ("labels", "labels_week", ">= 30", ">= 0"),
     ("labels", "labels_week", "model:model_predictions:rate5m[1d]) > 0\n", "up[1d]) > 0\n"),
     ("labels", "labels", 'reason="capacity"', 'reason="ttl"'),
+    ("server", "server", "keep_firing_for: 2m", "keep_firing_for: 15s"),
     ("objectives", "labels_week", "2 * max_over_time(", "200 * max_over_time("),
     ("objectives", "labels", 'team{objective="label_staleness"', 'team{objective="none"'),
     ("objectives", "latency", 'model{objective="latency"', 'model{objective="none"'),

@@ -8,8 +8,11 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 DASHBOARDS: Final = {
+    "Models overview": "modelmeter-models-overview",
     "Model quality": "modelmeter-model-quality",
+    "Drift and data quality": "modelmeter-drift",
     "Server resources": "modelmeter-server-resources",
+    "modelmeter itself": "modelmeter-itself",
 }
 """Title and uid of dashboards (``grafana/``)."""
 OF_MODEL: Final = "Model quality"
