@@ -17,6 +17,7 @@ FUZZ := $(VENV)/.stamp-fuzz
 DURATION ?=
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 PICTURES_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
@@ -40,6 +41,10 @@ test: $(DEV) ## all tests (PYTEST_ARGS='-k name' for some)
 .PHONY: fuzz
 fuzz: $(FUZZ) ## coverage-guided fuzzing of every decoder (FUZZ_SECONDS=60 each, FUZZ_TARGETS='csv arrow')
 	@$(PY) -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+.PHONY: bench
+bench: $(DEV) ## every figure with its aim, beside peers (BENCH_ARGS='--quick' or '--only ingest')
+	@$(PY) -m benchmarks $(BENCH_ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## ruff: rules and format

@@ -1,15 +1,14 @@
 """Where acknowledged events are kept: an append-only file beside SQLite, in one run.
 
-    python -m benchmarks.journal [FOLDER]
+    python -m benchmarks.journal [--quick]
 
 Bodies of 1, 100 and 1000 events (300 bytes each), each on disk before the next: what an answer of
 ``200`` promises. And the same without waiting for the disk: what survives the end of the process.
-The last column is the ratio to SQLite. The folder should lie on the disk that is asked about.
+The journal lies in the folder where the program is started: that disk is asked about.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sqlite3
 import statistics
@@ -18,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks.result import Row, report, show
 from exporter.store.folder import Folder
 
 EVENT_BYTES = 300
@@ -59,23 +59,19 @@ def rate(store: Callable[..., Iterator[Append]], parent: Path, batch: int, *, sy
     return done * batch / elapsed
 
 
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=Path())
-    parent = parser.parse_args().folder
-    print("| on disk before the answer | events a body | file, events/s | SQLite | ratio |")
-    print("| --- | --- | --- | --- | --- |")
+def rows(quick: bool) -> Iterator[Row]:
+    """Yield a row for each size of bodies, with and without waiting for the disk."""
     for sync, batch in itertools.product((True, False), BATCHES):
+        show(f"journal: bodies of {batch}")
         found: dict[str, list[float]] = {"file": [], "sqlite": []}
-        for _ in range(ROUNDS):
+        for _ in range(1 if quick else ROUNDS):
             for store in (file, sqlite):
-                found[store.__name__].append(rate(store, parent, batch, sync=sync))
+                found[store.__name__].append(rate(store, Path(), batch, sync=sync))
         ours, theirs = (statistics.median(found[name]) for name in ("file", "sqlite"))
-        told = "yes" if sync else "no"
-        print(f"| {told} | {batch} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.1f} |")
-    return 0
+        what = f"journal, {batch} a body, {'on disk before the answer' if sync else 'no waiting'}"
+        beside = f"SQLite {theirs:,.0f}, ratio {ours / theirs:.1f}"
+        yield Row(what, f"{ours:,.0f} events/s", beside)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(report(__doc__, rows))

@@ -1,6 +1,6 @@
 """How long a start takes, and what a snapshot holds up, with many predictions that wait.
 
-    python -m benchmarks.restart [--pending 1000000]
+    python -m benchmarks.restart [--quick]
 
 A real server on loopback: filled, killed, started from snapshot and journal; stopped in order, and
 started from the snapshot alone. While it is filled, it is scraped as often as it answers.
@@ -8,7 +8,6 @@ started from the snapshot alone. While it is filled, it is scraped as often as i
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import os
@@ -20,9 +19,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+
+from benchmarks.result import Row, report, show
 
 HOST = "127.0.0.1"
 BATCH = 10_000
@@ -64,8 +66,8 @@ class Server:
             time.sleep(0.01)
 
     def memory(self) -> float:
-        """Return resident MiB."""
-        return float(psutil.Process(self.process.pid).memory_info().rss) / 2**20
+        """Return resident megabytes."""
+        return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
     def end(self, number: int) -> float:
         """Send a signal; return the seconds until the process has ended."""
@@ -95,41 +97,52 @@ def scrape(server: Server, over: threading.Event, took: list[float]) -> None:
         over.wait(0.02)
 
 
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pending", type=int, default=1_000_000)
-    pending = parser.parse_args().pending
+def rows(quick: bool) -> Iterator[Row]:
+    """Yield what was seen of a server's life."""
+    pending = 20_000 if quick else 1_000_000
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", ".")) as name:
         folder = Path(name)
+        show("restart: an empty service")
         server = Server(folder)
-        print(f"first scrape of an empty service: {server.scraped():.2f} s")
-        print(f"memory, idle: {server.memory():.1f} MiB")
-        over, took = threading.Event(), [0.0]
-        scraper = threading.Thread(target=scrape, args=(server, over, took))
-        scraper.start()
-        started = time.monotonic()
-        fill(server, pending)
-        elapsed = time.monotonic() - started
-        over.set()
-        scraper.join()
-        rate, slowest = pending / elapsed, sorted(took)[-3:]
-        print(f"{pending} predictions in {elapsed:.1f} s: {rate:,.0f} events/s, journalled")
-        print(f"scrapes meanwhile: median {1e3 * statistics.median(took):.0f} ms, slowest", end=" ")
-        print(", ".join(f"{1e3 * one:.0f} ms" for one in slowest))
-        print(f"memory: {server.memory():.1f} MiB")
+        yield under("start to first scrape", server.scraped(), 1.5, " s")
+        idle = server.memory()
+        yield under("memory, idle", idle, 90, " MB")
+        show(f"restart: {pending:,} predictions")
+        yield from filled(server, pending, idle)
         server.end(signal.SIGKILL)
-        size = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()) / 2**20
-        print(f"on disk: {size:.0f} MiB")
+        size = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()) / 1e6
         server = Server(folder)
-        print(f"first scrape after a kill: {server.scraped():.2f} s")
-        print(f"an orderly stop: {server.end(signal.SIGTERM):.2f} s")
+        what = f"kill -9 to first scrape, {pending:,} waiting"
+        yield under(what, server.scraped(), 10, " s", f"{size:.0f} MB on disk")
+        yield Row("an orderly stop", f"{server.end(signal.SIGTERM):.2f} s")
         server = Server(folder)
-        print(f"first scrape after an orderly stop: {server.scraped():.2f} s")
-        print(f"memory: {server.memory():.1f} MiB")
+        yield Row("first scrape after it", f"{server.scraped():.2f} s")
         server.end(signal.SIGTERM)
-    return 0
+
+
+def under(what: str, figure: float, most: float, unit: str, beside: str = "") -> Row:
+    """Return a row of a figure that should be below another."""
+    return Row(what, f"{figure:.2f}{unit}", beside, f"< {most:g}{unit}", figure < most)
+
+
+def filled(server: Server, pending: int, idle: float) -> Iterator[Row]:
+    """Send predictions and scrape meanwhile."""
+    over, took = threading.Event(), [0.0]
+    scraper = threading.Thread(target=scrape, args=(server, over, took))
+    scraper.start()
+    started = time.monotonic()
+    fill(server, pending)
+    elapsed = time.monotonic() - started
+    over.set()
+    scraper.join()
+    yield Row("columns of 10 000, journalled, over HTTP", f"{pending / elapsed:,.0f} events/s")
+    yield Row(
+        "scrapes meanwhile",
+        f"median {1e3 * statistics.median(took):.0f} ms, slowest {1e3 * max(took):.0f} ms",
+    )
+    each = (server.memory() - idle) / pending * 1e6
+    yield under("memory of a prediction that waits, all included", each, 200, " bytes")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(report(__doc__, rows))

@@ -1,7 +1,6 @@
 """What it costs to sample a model server every second, beside the server itself.
 
-    python -m benchmarks.sampling
-    python -m benchmarks.sampling --samples 200
+    python -m benchmarks.sampling [--quick]
 
 A sleeping server of Python with 1, 8 and 32 children of 4 threads each, on this machine's own
 ``/proc`` and groups. CPU time is that of the sampling thread alone; the share is of one core, at
@@ -10,7 +9,6 @@ one sample a second. The status is 1 if the aim was missed.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
@@ -20,6 +18,7 @@ from typing import Final
 
 import psutil
 
+from benchmarks.result import Row, report, show
 from exporter.config import ModelServerSettings, Settings
 from exporter.server.sampler import Sampler
 from exporter.server.server import Server
@@ -80,26 +79,17 @@ def cost(pid: int, samples: int) -> list[float]:
     return spent
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--samples", type=int, default=120)
-    samples = parser.parse_args().samples
-    print(f"{len(psutil.pids())} processes on this machine; {samples} samples each")
-    print("| children | median, ms | mean, ms | most, ms | share of a core at 1 s |")
-    print("| ---: | ---: | ---: | ---: | ---: |")
-    good = True
+def rows(quick: bool) -> Iterator[Row]:
+    """Yield a row for each number of children."""
+    samples = 20 if quick else 120
     for children in CHILDREN:
+        show(f"sampling: {children} children")
         with serving(children) as pid:
-            spent = sorted(cost(pid, samples))
-        mean = sum(spent) / samples
-        good = good and mean <= AIM
-        told = [spent[samples // 2], mean, spent[-1]]
-        print(f"| {children} | {' | '.join(f'{1e3 * one:.2f}' for one in told)} | {mean:.2%} |")
-    print("aim met" if good else f"aim missed: at most {AIM:.1%}")
-    return 0 if good else 1
+            mean = sum(cost(pid, samples)) / samples
+        what = f"sample a model server of {children} children every second"
+        held = mean <= AIM
+        yield Row(what, f"{mean:.2%} of a core", "", f"<= {AIM:.1%}", held, "a file a process")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(__doc__, rows))

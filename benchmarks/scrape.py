@@ -1,6 +1,6 @@
 """Processor time of a scrape, by number of models, beside prometheus_client writing the same.
 
-    python -m benchmarks.scrape [--models 1 50 200]
+    python -m benchmarks.scrape [--quick]
 
 Models have five features, a binary task, labels and three windows. *Collect* is what all windows,
 totals and decisions cost; *write* puts them into OpenMetrics. Medians of several scrapes, new
@@ -9,7 +9,6 @@ events counted before each.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from dataclasses import replace
 
 from prometheus_client.openmetrics.exposition import generate_latest
 
+from benchmarks.result import Row, report, show
 from benchmarks.soak import Events
 from exporter import ledger
 from exporter.config import Settings
@@ -86,25 +86,27 @@ def costs(models: int) -> Iterator[tuple[int, float, float, float]]:
         )
 
 
-def main() -> int:
-    """Measure and print; the status is 1 if writing is too slow."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", type=int, nargs="+", default=[1, 50, 200])
-    options = parser.parse_args()
+def rows(quick: bool) -> Iterator[Row]:
+    """Yield two rows for each number of models."""
     discover()
-    heads = "models", "samples", "collect ms", "write ms", "peer ms", "ratio", "10k samples ms"
-    print("".join(f"{head:>15}" for head in heads))
-    met = True
-    for models in options.models:
+    for models in (1, 10) if quick else (1, 50, 200):
+        show(f"scrape: {models} models")
         samples, *times = (statistics.median(column) for column in zip(*costs(models), strict=True))
         collect, ours, theirs = (1000 * one for one in times)
+        yield Row(
+            f"scrape of {models} models, {samples:,.0f} samples: collect",
+            f"{collect:.1f} ms, {collect / models:.2f} a model",
+        )
+        what = f"scrape of {models} models, {samples:,.0f} samples: write"
+        beside = f"prometheus_client {theirs:.1f} ms, ratio {theirs / ours:.1f}"
         of_10k = ours / samples * 10_000
-        met &= of_10k < 1000 * AIM_SECONDS or samples < 10_000
-        row = f"{models}", f"{samples:.0f}", f"{collect:.1f}", f"{ours:.2f}", f"{theirs:.1f}"
-        print("".join(f"{one:>15}" for one in (*row, f"{theirs / ours:.1f}", f"{of_10k:.1f}")))
-    print(f"aim: 10 000 samples in {1000 * AIM_SECONDS:.0f} ms: {'met' if met else 'MISSED'}")
-    return 0 if met else 1
+        if samples < 10_000:
+            yield Row(what, f"{ours:.2f} ms", beside)
+            continue
+        figure = f"{ours:.2f} ms, {of_10k:.1f} for 10 000"
+        most = 1000 * AIM_SECONDS
+        yield Row(what, figure, beside, f"10 000 in < {most:.0f} ms", of_10k < most)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(report(__doc__, rows))

@@ -34,7 +34,7 @@ def use_one_arena() -> bool:
     wanted = {M_ARENA_MAX: 1, M_MMAP_THRESHOLD: LARGE, M_TRIM_THRESHOLD: KEPT_FREE}
     try:
         libc = ctypes.CDLL(None)
-        return all([libc.mallopt(name, value) for name, value in wanted.items()])
+        return all(libc.mallopt(name, value) for name, value in wanted.items())
     except (AttributeError, OSError):
         return False
 

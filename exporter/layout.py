@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from exporter.schema import Schema
 
 Sparse = tuple[NDArray[np.int32], Floats]
 """The places that are not 0, and their values."""
+ROOM: Final = 32
+"""Of a sparse summary: so many places more at a time."""
 
 
 class Layout:
@@ -178,9 +180,17 @@ class Moves(NamedTuple):
 
 
 def sparse(vector: Floats) -> Sparse:
-    """Return the sparse form of ``vector``; most of a pane is empty bins."""
-    where = np.flatnonzero(vector)
-    return where.astype(np.int32), vector[where]
+    """Return the sparse form of ``vector``; most of a pane is empty bins.
+
+    Its length is a multiple of :data:`ROOM`, filled up with zeros at place 0, which add nothing:
+    where panes come and go by the second, the memory of one fits the next.
+    """
+    found = np.flatnonzero(vector)
+    room = -(-len(found) // ROOM) * ROOM
+    where, values = np.zeros(room, np.int32), np.zeros(room)
+    where[: len(found)] = found
+    values[: len(found)] = vector[found]
+    return where, values
 
 
 def total(parts: Iterable[Sparse], size: int) -> Floats:

@@ -19,3 +19,6 @@ compile pyproject.toml --extra dev --group build -c requirements-arrow.lock \
     -c requirements-build.lock -o requirements-dev.lock "$@"
 compile pyproject.toml --extra dev --extra fuzz --group build -c requirements-dev.lock \
     -o requirements-fuzz.lock "$@"
+for peer in benchmarks/peers/*.in; do
+    compile "$peer" -o "${peer%.in}.lock" "$@"
+done

@@ -50,19 +50,21 @@ class Columns:
         if len(which) == len(self.at):
             return self
         index = np.array(which, np.int64)
+        columns = (getattr(self, name) for name in self.__dataclass_fields__)
+        return Columns(*(_picked(column, which, index) for column in columns))
 
-        def pick(column: Any) -> Any:
-            if column is None:
-                return None
-            if isinstance(column, np.ndarray):
-                return column[index]
-            if isinstance(column, Coded):
-                return column.take(index)
-            if isinstance(column, dict):
-                return {name: pick(values) for name, values in column.items()}
-            return [column[i] for i in which]
 
-        return Columns(*(pick(getattr(self, name)) for name in self.__dataclass_fields__))
+def _picked(column: Any, which: Sequence[int], index: NDArray[np.int64]) -> Any:
+    """Return a column's values at positions, which are given in two forms."""
+    if column is None:
+        return None
+    if isinstance(column, np.ndarray):
+        return column[index]
+    if isinstance(column, Coded):
+        return column.take(index)
+    if isinstance(column, dict):
+        return {name: _picked(values, which, index) for name, values in column.items()}
+    return [column[i] for i in which]
 
 
 def check(raw: Raw) -> tuple[Columns, list[Rejection]]:

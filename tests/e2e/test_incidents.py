@@ -186,17 +186,15 @@ def mail(alert: str) -> Told:
     return {("mail", "firing", alert), ("mail", "resolved", alert)}
 
 
-def alertmanager(stack: ExitStack, folder: Path, web: int, smtp_port: int) -> Client:
+def alertmanager(stack: ExitStack, folder: Path, client: Client, web: int, smtp_port: int) -> None:
     file = folder / "alertmanager.yml"
     file.write_text(yaml.safe_dump(hurried.notifications(adapted(folder, web, smtp_port))))
-    client = Client(free_port())
     start(stack, folder, [
         program("prometheus-alertmanager", "alertmanager"), f"--config.file={file}",
         f"--storage.path={folder / 'alertmanager'}", "--cluster.listen-address=",
         f"--web.listen-address={HOST}:{client.port}",
     ])  # fmt: skip
     until(lambda: listens(client), "Alertmanager")
-    return client
 
 
 def listens(client: Client) -> bool:
@@ -258,8 +256,12 @@ def world(folder: Path) -> Iterator[tuple[World, Traffic, ModelServer]]:
         stack.callback(server.kill)
         meter = Process(folder, settings(folder))
         stack.callback(meter.end)
-        manager = alertmanager(stack, folder, web, port)
+        manager = Client(free_port())
         watching = prometheus(stack, folder, meter.port, manager.port)
+        # Its start may take seconds here, which are minutes for the rules: nobody hears of it.
+        until(lambda: watching.query("up == 1"), "the first scrape")
+        until(lambda: not watching.query("ALERTS"), "silence")
+        alertmanager(stack, folder, manager, web, port)
         traffic = stack.enter_context(Traffic(meter))
         yield World(watching, manager, posted, mails), traffic, server
 
