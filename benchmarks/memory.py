@@ -40,14 +40,13 @@ def rows(quick: bool) -> Iterator[Row]:
     shared = reference(rng, FEATURES)
     gc.collect()
     before = psutil.Process().memory_info().rss
+    show(f"memory: a day of {models} models")
     for number in range(models):
-        show(f"memory: model {number + 1} of {models}")
         local.now = end - 86_400
         local.send(local.events(rng, f"m{number}", 1200, FEATURES))
         (model,) = local.service.monitor.models.versions(f"m{number}")
         model.adopt(shared, local.now)
     for now in times(end):
-        show(f"memory: {1 - (end - now) / 86_400:.0%} of a day")
         local.now = now
         for number in range(models):
             local.send(local.events(rng, f"m{number}", 50, FEATURES))

@@ -1,4 +1,4 @@
-"""`make bench`: every program runs, small, and tells rows that make a table. No figure is judged."""
+"""`make bench`: every program runs, small, and tells rows of a table. No figure is judged."""
 
 import json
 import subprocess
