@@ -32,6 +32,10 @@ from exporter.client import Client
 
 RATE: Final = 1000.0
 """Calls a second."""
+WRITING: Final = (
+    "writing the event as JSON is two thirds of a call, half a microsecond a number; the rest of "
+    "the 99th percentile is the machine's: see put_nowait"
+)
 AIM_US: Final = 50.0
 """For 99 of 100 calls from one thread."""
 NAMES: Final = [f"feature{i}" for i in range(FEATURES)]
@@ -147,7 +151,7 @@ def row_of(state: str, threads: int, rounds: list[Round], calls: int) -> Row:
     what = f"client.log(), {state}, {threads} threads: p50 / p99 / p99.9"
     if threads > 1:  # they wait for the interpreter, with any call
         return Row(what, figure, beside)
-    return Row(what, figure, beside, f"p99 < {AIM_US:g} us", log[1] < AIM_US)
+    return Row(what, figure, beside, f"p99 < {AIM_US:g} us", log[1] < AIM_US, WRITING)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from exporter.registry import discover
 SPANS: Final = (300, 3600, 86_400, 900, 10_800, 43_200)
 MINUTES: Final = 5
 ROUNDS: Final = 5
+PROCESSES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,14 @@ def measure(point: Point) -> Cost:
 
 
 def apart(point: Point) -> Cost:
-    """Return what a point costs, measured in a process of its own."""
+    """Return what a point costs: medians of processes of their own."""
     show(f"growth: {point}")
     command = [sys.executable, "-m", "benchmarks.growth", "--point", json.dumps(asdict(point))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return Cost(**json.loads(done.stdout))
+    told = [
+        json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        for _ in range(PROCESSES)
+    ]
+    return Cost(**{name: statistics.median(one[name] for one in told) for name in told[0]})
 
 
 def curve(axis: str, values: Sequence[int], to: Path) -> None:
@@ -121,7 +126,7 @@ def curve(axis: str, values: Sequence[int], to: Path) -> None:
     print("| ---: | ---: | ---: | ---: | ---: |")
     for value, cost in zip(values, found, strict=True):
         print(
-            f"| {value:,} | {cost.event_us:.2f} | {cost.scrape_ms:.1f} | {cost.samples:,} "
+            f"| {value:,} | {cost.event_us:.2f} | {cost.scrape_ms:.1f} | {cost.samples:,.0f} "
             f"| {cost.megabytes:.0f} |"
         )
     panels = [
@@ -144,7 +149,8 @@ def sizing(points: Sequence[Point]) -> None:
             for rate in EVENTS_A_SECOND
         ]
         print(
-            f"| {point.models} | {point.features} | {cost.samples:,} | {90 + cost.megabytes:.0f} | "
+            f"| {point.models} | {point.features} | {cost.samples:,.0f} "
+            f"| {90 + cost.megabytes:.0f} | "
             + " | ".join(f"{one:.3f}" for one in cores) + " |"
         )  # fmt: skip
 

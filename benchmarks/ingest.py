@@ -323,13 +323,21 @@ async def client(port: int, head: str, bodies: Iterator[bytes]) -> None:
     """Send bodies one after the other, each when the last is answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for body in bodies:
-        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-        if b" 200 " not in answer[:20]:
-            raise RuntimeError(answer.decode())
-        await reader.readexactly(int(answer.split(b"content-length: ")[1].split(b"\r\n")[0]))
+        request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        while (status := await ask(reader, writer, request)) != "200":
+            if status not in {"429", "503"}:
+                raise RuntimeError(status)
+            await asyncio.sleep(0.05)  # it has no room for now, and says so
     writer.close()
     await writer.wait_closed()
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> str:
+    """Send a request; return the status of its answer."""
+    writer.write(request)
+    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+    await reader.readexactly(int(answer.split(b"content-length: ")[1].split(b"\r\n")[0]))
+    return answer.split()[1].decode()
 
 
 def free_port() -> int:

@@ -18,10 +18,13 @@ from exporter.registry import Floats, Shape, Statistic
 from exporter.rows import Labels, Predictions
 from exporter.schema import Schema
 
-Sparse = tuple[NDArray[np.int32], Floats]
-"""The places that are not 0, and their values."""
+Places = NDArray[np.uint16] | NDArray[np.int32]
+Sparse = tuple[Places, Floats]
+"""The places that are not 0, and their values. Places are of two bytes where that is enough."""
 ROOM: Final = 32
 """Of a sparse summary: so many places more at a time."""
+SHORT: Final = 2**16
+"""So many places have numbers of two bytes."""
 
 
 class Layout:
@@ -172,7 +175,7 @@ class Moves(NamedTuple):
         moved[self.there[kept]] = vector[kept]
         return moved
 
-    def sparse(self, where: NDArray[np.int32], values: Floats) -> Sparse:
+    def sparse(self, where: Places, values: Floats) -> Sparse:
         """Return a sparse summary."""
         there = self.there[where]
         kept = there >= 0
@@ -187,7 +190,8 @@ def sparse(vector: Floats) -> Sparse:
     """
     found = np.flatnonzero(vector)
     room = -(-len(found) // ROOM) * ROOM
-    where, values = np.zeros(room, np.int32), np.zeros(room)
+    where: Places = np.zeros(room, np.uint16 if len(vector) <= SHORT else np.int32)
+    values = np.zeros(room)
     where[: len(found)] = found
     values[: len(found)] = vector[found]
     return where, values
