@@ -190,7 +190,8 @@ def sparse(vector: Floats) -> Sparse:
     """
     found = np.flatnonzero(vector)
     room = -(-len(found) // ROOM) * ROOM
-    where: Places = np.zeros(room, np.uint16 if len(vector) <= SHORT else np.int32)
+    short = len(vector) <= SHORT
+    where: Places = np.zeros(room, np.uint16) if short else np.zeros(room, np.int32)
     values = np.zeros(room)
     where[: len(found)] = found
     values[: len(found)] = vector[found]

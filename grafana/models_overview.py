@@ -48,8 +48,8 @@ def _nearest() -> list[Column]:
     rooms = _rooms()
     at = "on (job, instance, model, version, window, metric, bound)"
     return [
-        Column("Nearest its limit", label="metric", width=200),
-        Column("Over", label="window", width=55),
+        Column("Nearest its limit", label="metric", width=180),
+        Column("Over", label="window", width=50),
         Column(
             "Value",
             f"sum {BY_MODEL} ({VALUE} and {ONE} {rooms})",
@@ -91,12 +91,12 @@ def _table() -> Row:
     resources = ("Open its resources", opening(server_resources.UID, model=False))
     columns = [
         Column("Model", label="model", width=110, link=quality),
-        Column("Version", label="version", width=75),
-        Column("State", states.of_models(), texts=states.MODELS, width=165, link=quality),
+        Column("Version", label="version", width=70),
+        Column("State", states.of_models(), texts=states.MODELS, width=180, link=quality),
         Column(
-            "Alerts", f"{info} * on (job, model) group_left () {alerts} or 0 * {info}", width=60
+            "Alerts", f"{info} * on (job, model) group_left () {alerts} or 0 * {info}", width=55
         ),
-        Column("Predictions", rate, unit="cps", decimals=1, width=95),
+        Column("Predictions", rate, unit="cps", decimals=1, width=90),
         *_nearest(),
         Column("Estimated", estimated, unit="percentunit", decimals=1, width=85),
         Column("Drifted", drifted, width=65),
@@ -104,7 +104,7 @@ def _table() -> Row:
             "Labelled", f"{labels} / ({predictions} > 0)", unit="percentunit", decimals=0, width=75
         ),
         Column("Delay p90", f"histogram_quantile(0.9, {delays})", unit="s", decimals=1, width=85),
-        Column("Latency p99", f"max {BY_MODEL} ({slowest})", unit="s", decimals=1, width=95),
+        Column("Latency p99", f"max {BY_MODEL} ({slowest})", unit="s", decimals=1, width=90),
         Column("CPU", _of_server(cpu), unit="none", decimals=2, width=60, link=resources),
         Column("Memory", _of_server(memory), unit="bytes", decimals=0, width=80, link=resources),
         Column("Instance", label="instance", width=140),
