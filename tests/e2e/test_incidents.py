@@ -267,6 +267,7 @@ def world(folder: Path) -> Iterator[tuple[World, Traffic, ModelServer]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_incidents_are_told_to_those_who_are_to_know(tmp_path) -> None:
     with world(tmp_path) as (there, traffic, server):
         two_quiet_minutes(there)
