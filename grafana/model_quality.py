@@ -156,7 +156,7 @@ def _versions() -> Row:
         column("F1", "f1_ratio"),
         column("AUC", "roc_auc_ratio"),
         column("Brier", "brier_score"),
-        column("Calibration error", "expected_calibration_error_ratio", width=100),
+        column("Calibration", "expected_calibration_error_ratio", width=100),
         column("MAE", "mean_absolute_error"),
         column("RMSE", "root_mean_squared_error"),
         column("R²", "r_squared"),

@@ -90,7 +90,7 @@ def _table() -> Row:
     quality = ("Open its quality", opening(model_quality.UID))
     resources = ("Open its resources", opening(server_resources.UID, model=False))
     columns = [
-        Column("Model", label="model", width=110, link=quality),
+        Column("Model", label="model", width=95, link=quality),
         Column("Version", label="version", width=70),
         Column("State", states.of_models(), texts=states.MODELS, width=180, link=quality),
         Column(

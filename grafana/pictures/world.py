@@ -116,7 +116,7 @@ def settings(rng: random.Random, folder: Path) -> dict[str, Any]:
 
 def batch(rng: random.Random, count: int, now: float, *, changed: bool = False) -> list[Event]:
     """So many predictions of each version, half a minute old, most with a label of their own."""
-    noise = 0.25 if changed else 0.0
+    noise = 0.4 if changed else 0.0
     events = []
     for _ in range(count):
         for version in VERSIONS["fraud"]:
