@@ -75,7 +75,7 @@ def test_classes_are_named_as_modelmeter_names_them(value):
         (math.inf, math.inf),
         (Decimal("1.5"), 1.5),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-        (type("NAType", (), {})(), None),
+        pytest.param(type("NAType", (), {})(), None, id="NAType"),
     ],
     ids=repr,
 )
