@@ -8,12 +8,10 @@ import random
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import exposition, registry
 from exporter.collectors.model_server import ModelServerCollector
@@ -98,11 +96,9 @@ class Day:
         try:
             for minute in range(MINUTES):
                 self._minute(minute)
-                for family in self._exposed():
-                    for sample in family.samples:
-                        if sample.name in READ:
-                            value = sample.value - (START if sample.name.endswith(TIMES) else 0)
-                            found[_named(sample.name, sample.labels)][minute] = value
+                for name, labels, value in self._scraped():
+                    shift = START if name.endswith(TIMES) else 0.0
+                    found[f"{name}{{{SCRAPED}{labels}}}"][minute] = value - shift
         finally:
             self._ended()
         return dict(found)
@@ -150,14 +146,14 @@ class Day:
         (model,) = self._service.monitor.models.versions("churn")
         model.adopt(build(columns, MODEL)[0], self._now)
 
-    def _exposed(self) -> Any:
+    def _scraped(self) -> Iterator[tuple[str, str, float]]:
+        """Name, labels (each after a comma) and value of what the rules read."""
         text = exposition.text(self._service.scraper.collect()).decode()
-        return text_string_to_metric_families(text)
-
-
-def _named(name: str, labels: dict[str, str]) -> str:
-    told = "".join(f",{key}={json.dumps(value)}" for key, value in labels.items())
-    return f"{name}{{{SCRAPED}{told}}}"
+        for line in text.splitlines():
+            told, _, value = line.rpartition(" ")
+            name, _, labels = told.partition("{")
+            if name in READ:
+                yield name, f",{labels[:-1]}" if labels else "", float(value)
 
 
 def _values(values: list[float | None]) -> str:
