@@ -97,6 +97,7 @@ def _written(labels: dict[str, str]) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("incidents", "slices"),
     [(Incidents(), QUIET), (INCIDENTS, EVENTFUL)],
