@@ -114,8 +114,8 @@ class Day:
         self._take(self._waiting + ([] if minute in down else self._predictions(minute, busy)))
         if minute == 0:
             self._refer()
-        for _ in range(6):  # samples of the server, and ticks, are more often than scrapes
-            self._now += 10
+        for _ in range(2):  # samples of the server, and ticks, are more often than scrapes
+            self._now += 30
             self._sampler.sample()
             self._service.tick()
 

@@ -26,6 +26,13 @@ FIRED = (
     'group without (job, instance, alertstate) (count_over_time(ALERTS{alertstate="firing"}[%ds]))'
 )
 
+TWICE = {
+    "expr": f"changes(ALERTS_FOR_STATE[{MINUTES * 60 - 1}s]) > 0",
+    "eval_time": f"{MINUTES - 1}m",
+    "exp_samples": [],
+}
+"""No alert comes, goes and comes again: none is even pending twice."""
+
 Alerts = list[dict[str, str]]
 """The labels of each, without those of the target."""
 
