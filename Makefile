@@ -36,7 +36,7 @@ test: $(DEV) ## all tests (PYTEST_ARGS='-k name' for some)
 	@scripts/apt-tools.sh prometheus=prometheus promtool=prometheus \
 		'prometheus-alertmanager|alertmanager=prometheus-alertmanager' amtool=prometheus-alertmanager \
 		'chromium|chromium-browser|google-chrome=chromium' 'gcc|cc=build-essential'
-	@$(PY) -m pytest -n logical --dist loadfile $(PYTEST_ARGS)
+	@$(PY) -m pytest -n logical --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: fuzz
 fuzz: $(FUZZ) ## coverage-guided fuzzing of every decoder (FUZZ_SECONDS=60 each, FUZZ_TARGETS='csv arrow')
