@@ -10,7 +10,7 @@ from typing import Any
 from tests.e2e.churn import MODEL, Row, customer, truth
 from tests.web.support import Client, until
 
-MANY = 20
+MANY = 10
 
 
 class ModelServer(Client):
@@ -47,7 +47,7 @@ class ModelServer(Client):
 
 
 class Traffic:
-    """Two batches a second, and half a second later their labels; until it is closed."""
+    """Four batches a second, each with the labels of the one before; until it is closed."""
 
     def __init__(self, server: ModelServer, meter: Client) -> None:
         self._server = server
@@ -72,7 +72,7 @@ class Traffic:
     def _run(self) -> None:
         labels: list[dict[str, Any]] = []
         try:
-            while not self._end.wait(0.5):
+            while not self._end.wait(0.25):
                 if labels and self.labelled:
                     assert self._meter.post(labels).json()["rejected_total"] == 0
                 labels = [self._label(one) for one in self._predictions()]

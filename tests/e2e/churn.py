@@ -37,7 +37,7 @@ def truth(rng: random.Random, scored: float, quality: float = 0.95) -> int:
 
 
 def main(port: int, url: str) -> None:
-    client = Client(url, model=MODEL, version=VERSION, flush_seconds=0.2)
+    client = Client(url, model=MODEL, version=VERSION, flush_seconds=0.1)
 
     def answer(row: Row) -> Row:
         name = uuid.uuid4().hex
