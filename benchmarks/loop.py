@@ -31,18 +31,23 @@ SIZES = {"one event": (1, 10.0), "64 KiB": (235, 10.0), "256 KiB": (940, 10.0),
 """Rows of ten features, and the milliseconds that are allowed."""
 
 
+WHY = (
+    "decoding JSON holds the interpreter, whatever thread it is done on; and the machine lets the "
+    "process wait now and then, as it does without a body"
+)
+
+
 def rows(quick: bool) -> Iterator[Row]:
     """Yield a row for each size."""
     rng = np.random.default_rng(1)
     for name, (count, most) in SIZES.items():
         show(f"loop: {name}")
         bodies = [written(rng, count) for _ in range(3 if quick else 15)]
-        late = uvloop.run(held(bodies))
+        late, idle = uvloop.run(held(bodies))
         figure = f"median {statistics.median(late):.1f} ms, most {max(late):.1f} ms"
-        beside = f"{len(bodies[0]) / 1024:,.0f} KiB"
-        holds = statistics.median(late) < most
-        why = "decoding JSON holds the interpreter, whatever thread it is done on"
-        yield Row(f"event loop held by {name}", figure, beside, f"< {most:g} ms", holds, why)
+        beside = f"without a body most {max(idle):.1f} ms; {len(bodies[0]) / 1024:,.0f} KiB"
+        holds = max(late) < most  # it is a bound on every step
+        yield Row(f"event loop held by {name}", figure, beside, f"< {most:g} ms", holds, WHY)
 
 
 def written(rng: np.random.Generator, count: int) -> bytes:
@@ -62,15 +67,16 @@ def written(rng: np.random.Generator, count: int) -> bytes:
     return json.dumps(rows).encode()
 
 
-async def held(bodies: list[bytes]) -> list[float]:
-    """Return by how many milliseconds the loop was late while each body was taken."""
+async def held(bodies: list[bytes]) -> tuple[list[float], list[float]]:
+    """Return by how many milliseconds the loop was late for each body, and as often for none."""
     service = app.create_service(replace(Settings(), persist=False, max_body_bytes=2**23))
     application = app.build(service)
     async with application.router.lifespan_context(application):
-        return [await _late_by(application, body) for body in bodies]
+        late = [await _late_by(application, body) for body in bodies]
+        return late, [await _late_by(application, None) for _ in bodies]
 
 
-async def _late_by(application: Any, body: bytes) -> float:
+async def _late_by(application: Any, body: bytes | None) -> float:
     late, over = [0.0], asyncio.Event()
 
     async def watch() -> None:
@@ -83,7 +89,8 @@ async def _late_by(application: Any, body: bytes) -> float:
     await asyncio.sleep(0.05)
     late.clear()
     late.append(0.0)
-    await _send(application, body)
+    if body is not None:
+        await _send(application, body)
     await asyncio.sleep(0.15)  # what waits is folded after a tenth of a second
     over.set()
     await watching
