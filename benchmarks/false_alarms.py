@@ -42,8 +42,8 @@ REFERENCE_DAYS = 14
 RATES = (5, 50, 500)
 REFERENCES = (10_000, 100_000)
 RULES = ("critical", "warning", "PSI > 0.2", "mean + 3 sd", "p < .05")
-SHIFTS = {0.117: 0.342, 0.238: 0.488, 0.926: 0.962}
-"""PSI of a shifted normal variable, and the shift in standard deviations: its square root."""
+SHIFTS = {0.117: 0.35, 0.238: 0.5, 0.926: 1.0}
+"""PSI of a shifted normal variable in ten groups of equal share, and the shift in sd."""
 MEASURED_BEFORE = {
     (5, 0.117): 280, (50, 0.117): 37, (500, 0.117): 4,
     (5, 0.238): 55, (50, 0.238): 5, (500, 0.238): 3,
