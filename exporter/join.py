@@ -160,9 +160,10 @@ class JoinStore:
     def _sort_predictions(
         self, owner: Owner, entries: Entries, settled: Sequence[bool] | None
     ) -> Predicted:
-        found = list(map(owner.slots.get, entries.ids))
-        if found.count(None) == len(found) and len(set(entries.ids)) == len(found):
-            return Predicted(range(len(found)))
+        once = set(entries.ids)
+        if len(once) == len(entries.ids) and owner.slots.keys().isdisjoint(once):
+            return Predicted(range(len(once)))
+        found = map(owner.slots.get, entries.ids)
         fresh: list[int] = []
         outcome = Predicted(fresh)
         seen: set[str] = set()

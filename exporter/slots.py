@@ -241,7 +241,7 @@ class SlotTable:
 
     def _insert(self, owner: Owner, entries: Entries, state: States, now: float) -> None:
         self._make_room(len(entries.ids))
-        slots = self._allocate(len(entries.ids))
+        slots = self._allocate(entries.ids)
         self._owner[slots] = owner.number
         self._arrival[slots] = self._tick(now)
         self.state[slots] = state
@@ -249,8 +249,6 @@ class SlotTable:
         self.value[slots] = np.nan if entries.value is None else entries.value
         self.code[slots] = 0 if entries.code is None else entries.code
         numbers = slots.tolist()
-        for slot, key in zip(numbers, entries.ids, strict=True):
-            self.ids[slot] = key
         _keep(self.extra, numbers, entries.extra)
         _keep(self.truth, numbers, entries.truth)
         owner.slots.update(zip(entries.ids, numbers, strict=True))
@@ -259,14 +257,18 @@ class SlotTable:
         self._arrived.push(slots)
         self._joined.push(slots[state == JOINED])
 
-    def _allocate(self, count: int) -> Slots:
+    def _allocate(self, ids: Sequence[str]) -> Slots:
+        """Return a slot for each of ``ids``: first those that are free, then new ones."""
+        count = len(ids)
         reused = min(count, self._free_count)
         self._free_count -= reused
         slots = np.empty(count, np.int64)
         slots[:reused] = self._free[self._free_count : self._free_count + reused]
         start = len(self.ids)
         slots[reused:] = np.arange(start, start + count - reused)
-        self.ids.extend([None] * (count - reused))
+        for slot, key in zip(slots[:reused].tolist(), ids, strict=False):
+            self.ids[slot] = key
+        self.ids.extend(ids[reused:])
         self.used += count
         return slots
 

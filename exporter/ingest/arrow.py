@@ -183,6 +183,8 @@ def _as_floats(column: Any) -> Any:
 def _looked_up(chunk: Any) -> list[Any]:
     """Return the values of a dictionary array; equal ones are one object, not copies."""
     values = chunk.dictionary.to_pylist()
+    if not chunk.indices.null_count:
+        return list(map(values.__getitem__, chunk.indices.to_numpy().tolist()))
     return [None if at is None else values[at] for at in chunk.indices.to_pylist()]
 
 

@@ -84,18 +84,20 @@ def together(raws: Sequence[Raw]) -> Raw:
     return whole
 
 
-# Digits alike, and alike too what stands before a number in JSON; a fraction or an id in quotes has
+# Digits alike, and alike too what stands around a number in JSON; a fraction or an id in quotes has
 # another character before its digits.
 _ALIKE: Final = bytes(
-    ord("0") if byte in b"0123456789" else ord(":") if byte in b":,[- \t\r\n" else 0
+    ord("0") if byte in b"0123456789" else ord(":") if byte in b":,[]}- \t\r\n" else 0
     for byte in range(256)
 )
-_LONG: Final = b":" + b"0" * 20
+_LONG: Final = b"0" * 20
 
 
 def has_long_integers(text: bytes) -> bool:
     """Return whether JSON may hold integers of more than 64 bits; cheap, for every body."""
-    return _LONG in text.translate(_ALIKE)
+    alike = text.translate(_ALIKE)
+    # What comes last in a text that is sought is looked at first: few digits stand before a ":".
+    return _LONG + b":" in alike and b":" + _LONG in alike
 
 
 Decoder = Callable[[bytes], Raw]
