@@ -94,6 +94,10 @@ LONG = [
     '{"features":{"a":\t%s}}',
     '{"columns":{"score":[1,%s]}}',
     '{"columns":{"score":[%s]}}',
+    '{"score":%s ,"id":"a"}',
+    '{"score":%s\n}',
+    '{"score":%s\r\n,"id":"a"}',
+    '{"score":%s\t}',
 ]
 
 
