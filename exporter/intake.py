@@ -103,12 +103,12 @@ class Intake:
         """Return the positions to count, those whose label waited, and the repeats."""
         everything = range(len(columns))
         ids = columns.id if model.settings.join else None
-        keyed = everything if ids is None or None not in ids else _not_none(ids)
+        keyed = [i for i, key in enumerate(ids or ()) if key is not None]
         if ids is None or not keyed:
             return everything, [], []
         labels = columns.label
         part = encoded.take(keyed)
-        keys = list(map(str, ids if len(keyed) == len(ids) else [ids[i] for i in keyed]))
+        keys = [str(ids[i]) for i in keyed]
         found = self._models.store.predict(
             model.owner,
             Entries(keys, ts[keyed], part.code, part.value, part.extra),
@@ -294,10 +294,6 @@ def _groups(columns: Columns) -> list[tuple[tuple[str, str | None], Sequence[int
         groups.setdefault((model, version), []).append(i)
     # Labels without a version come last, when the predictions of this body are known.
     return sorted(groups.items(), key=lambda item: item[0][1] is None)
-
-
-def _not_none(values: Sequence[object]) -> list[int]:
-    return [i for i, value in enumerate(values) if value is not None]
 
 
 def _common_faults(versions: Sequence[ModelVersion], columns: Columns) -> Faults:
