@@ -97,19 +97,24 @@ def targets(window: Window) -> Comparison | None:
     return _classes(cells[0].sum(axis=1), cells[1].sum(axis=1))
 
 
-def groups(reference: Floats, most: int) -> NDArray[np.int64]:
-    """Return where to begin each of at most ``most`` groups of neighbouring bins.
+def groups(reference: Floats, ends: Floats) -> NDArray[np.int64]:
+    """Return where to begin each group of neighbouring bins, for ``np.add.reduceat``.
 
-    Each holds about the same share of the ``reference``, which must not be empty; a bin heavier
-    than that is not split. For ``np.add.reduceat``.
+    The groups end at about those ``ends``, ascending shares inside (0, 1), of the ``reference``,
+    which must not be empty; a bin is not split.
     """
     below = np.cumsum(reference)
-    wanted = below[-1] * np.arange(1, most) / most
+    wanted = below[-1] * ends
     above = np.clip(below.searchsorted(wanted), 1, len(below) - 1)
     nearer = wanted - below[above - 1] < below[above] - wanted
     reached = np.unique(below[np.where(nearer, above - 1, above)])
     reached = reached[(reached > 0) & (reached < below[-1])]
     return np.concatenate(([0], below.searchsorted(reached) + 1))
+
+
+def even(count: int) -> Floats:
+    """Return where ``count`` groups of the same share end."""
+    return np.arange(1, count) / count
 
 
 def merged(both: Comparison, most: int) -> tuple[Floats, Floats]:
@@ -124,7 +129,7 @@ def merged(both: Comparison, most: int) -> tuple[Floats, Floats]:
         for side in sides
     ]
     if both.ordered and inside[0].any():
-        starts = groups(inside[0], most)
+        starts = groups(inside[0], even(most))
         inside = [np.add.reduceat(counts, starts) for counts in inside]
     first, second = (
         np.concatenate((counts, (beyond, side.missing)))

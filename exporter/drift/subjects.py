@@ -19,8 +19,15 @@ from exporter.drift.effect import Codes, Floats, Runs
 from exporter.window import Window
 
 Kind = Literal["feature", "prediction", "label"]
-MOST_BINS: Final = 10
-"""Numbers are compared in so many groups of about equal share: more would dilute a shift."""
+_LOW: Final = (0.00625, 0.0125, 0.025, 0.05, 0.1, 0.25)
+ENDS: Final = np.array([*_LOW, 0.5, *(1 - np.array(_LOW[::-1]))])
+"""Shares of the reference at which the groups end that numbers are compared in.
+
+They are coarse in the middle and fine towards both ends: a shift changes the ends most, and more
+groups in the middle would only dilute it.
+"""
+HEAVY: Final = 0.1
+"""A bin of more than this share is a group of its own: one value of few."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +154,17 @@ def _grouped(counts: Floats) -> Codes:
     """Return the group of each of many ordered bins; those of an empty reference are one."""
     found = np.zeros(len(counts), np.int64)
     if counts.any():
-        found[groups(counts, MOST_BINS)[1:]] = 1
+        found[group_starts(counts)[1:]] = 1
     return np.cumsum(found)
+
+
+def group_starts(counts: Floats) -> Codes:
+    """Return where each group of ordered bins begins, from a reference's counts (not all 0)."""
+    shares = np.cumsum(counts) / counts.sum()
+    heavy = np.flatnonzero(counts > HEAVY * counts.sum())
+    # Before the first bin comes the last one's share, 1: an end that changes nothing.
+    around = np.concatenate([shares[heavy], shares[heavy - 1]])
+    return groups(counts, np.union1d(ENDS, around))
 
 
 def _start(window: Window, statistic: str) -> int:

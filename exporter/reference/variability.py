@@ -15,9 +15,8 @@ from scipy import special
 
 from exporter.bins import FeatureBins
 from exporter.coded import Coded
-from exporter.comparison import groups
 from exporter.drift.effect import Codes, Pair, effects
-from exporter.drift.subjects import MOST_BINS, key_of
+from exporter.drift.subjects import group_starts, key_of
 from exporter.estimates import Estimate
 from exporter.layout import Layout
 from exporter.limits import DERIVED
@@ -172,7 +171,7 @@ def _effects(series: list[_Series], cuts: Cuts, fewest: int) -> dict[str, float]
 def _natural(one: _Series, cuts: Cuts, fewest: int) -> float | None:
     if not one.total.any():
         return None
-    starts = groups(one.total, MOST_BINS) if one.ordered else np.arange(len(one.total))
+    starts = group_starts(one.total) if one.ordered else np.arange(len(one.total))
     total = np.add.reduceat(one.total, starts)
     codes = one.codes(cuts.rows) + 1
     pairs = []

@@ -10,7 +10,7 @@ from scipy.spatial import distance as spatial
 from exporter import registry
 from exporter.bins import SPECIAL
 from exporter.cli.settings import known
-from exporter.comparison import Comparison, Side, groups, merged
+from exporter.comparison import Comparison, Side, even, groups, merged
 from exporter.config import ConfigError, loads
 from exporter.distances import distance
 from exporter.drift.js import js_distance
@@ -155,7 +155,7 @@ def test_one_monstrous_value_spoils_only_its_own_bin():
 def test_groups_have_about_equal_shares(counts, most):
     reference = np.array(counts, float)
     assume(reference.any())
-    starts = groups(reference, most)
+    starts = groups(reference, even(most))
     parts = np.add.reduceat(reference, starts)
     assert starts[0] == 0
     assert (np.diff(starts) > 0).all()
@@ -165,8 +165,25 @@ def test_groups_have_about_equal_shares(counts, most):
     assert parts.max() <= reference.sum() / most + reference.max() + 1e-9
 
 
+@given(COUNTS, st.lists(st.floats(0.01, 0.99), min_size=1, max_size=20, unique=True))
+def test_groups_end_about_where_they_should(counts, ends):
+    reference, ends = np.array(counts, float), np.sort(ends)
+    assume(reference.any())
+    shares = np.cumsum(reference) / reference.sum()
+    reached = np.unique(shares)
+    nearest = np.abs(reached - ends[:, None]).min(axis=1)
+    starts = groups(reference, ends)
+    found = shares[starts[1:] - 1]
+    # Each end is as near as a bin's allows, and nothing else is one.
+    inside = np.append(found, [0.0, 1.0])
+    assert np.abs(inside - ends[:, None]).min(axis=1) == pytest.approx(
+        np.minimum(nearest, np.minimum(ends, 1 - ends))
+    )
+    assert len(found) <= len(ends)
+
+
 def test_ten_groups_of_even_bins_are_ten_tenths():
-    assert np.add.reduceat(np.ones(50), groups(np.ones(50), 10)).tolist() == [5.0] * 10
+    assert np.add.reduceat(np.ones(50), groups(np.ones(50), even(10))).tolist() == [5.0] * 10
 
 
 @given(COUNTS, COUNTS, st.booleans(), st.booleans())

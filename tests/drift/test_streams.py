@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from exporter.comparison import features, groups, outputs
+from exporter.comparison import even, features, groups, outputs
 from exporter.drift.js import between as js
 from exporter.drift.ks import between as ks
 from exporter.drift.psi import GROUPS, psi
@@ -116,7 +116,7 @@ def test_psi_is_that_of_raw_values_in_the_same_bins(compared, stream):
         edges = one.edges
         known = feature(stream, "reference", name)
         fine = raw_shares(known, edges, edges[0], edges[-1])[:-2]
-        ends = np.append(edges[groups(fine, GROUPS)], edges[-1])
+        ends = np.append(edges[groups(fine, even(GROUPS))], edges[-1])
         wanted = raw_shares(known, ends, edges[0], edges[-1])
         for chunk, rows in chunks(stream).items():
             live = raw_shares(feature(stream, "analysis", name, rows), ends, edges[0], edges[-1])
