@@ -6,6 +6,7 @@ Only a column that holds something wrong is looked at value by value, to say whe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
@@ -31,10 +32,13 @@ from exporter.ingest.values import (
     NUMBERS,
     VALUES,
     Floats,
+    all_short,
+    any_long,
     are_classes,
     as_numbers,
     class_of,
     class_or_number,
+    floats,
     number_of,
     short,
     within,
@@ -46,6 +50,7 @@ _MAX_SCORES: Final = 1000
 _MANY: Final = 64
 """From so many rows on it is cheaper to turn them into columns first."""
 _FLOATS: Final = frozenset({float, type(None)})
+_TEXTS: Final = frozenset({str, type(None)})
 
 
 class Check:
@@ -55,8 +60,6 @@ class Check:
         self.raw = raw
         self.size = len(raw.at)
         self.bad: dict[int, tuple[str, str]] = {}
-        if raw.long_integers:
-            raw.fields = {name: _shortened(name, column) for name, column in raw.fields.items()}
 
     def reject(self, i: int, field: str, error: str) -> None:
         """Reject the event at position ``i``, if nothing else was wrong with it before."""
@@ -78,13 +81,13 @@ class Check:
         column = self.raw.fields.get(field)
         if column is None:
             return None
-        try:
-            for value in set(column):
-                if value is not None:
+        # Only texts are put into a set: see short().
+        if set(map(type, column)) <= _TEXTS:
+            with suppress(FieldError):
+                for value in set(column) - {None}:
                     check_name(field, value, longest)
-            return list(column)
-        except (FieldError, TypeError):
-            return self.each(field, lambda value: check_name(field, value, longest))
+                return list(column)
+        return self.each(field, lambda value: check_name(field, value, longest))
 
     def numbers(self, field: str, low: float, high: float, allowed: str) -> Floats | None:
         """Return a column of numbers between ``low`` and ``high``, NaN where there is none."""
@@ -115,28 +118,14 @@ class Check:
         if kinds <= NUMBERS:
             numbers = as_numbers(column)
             if numbers is not None and not np.isinf(numbers).any():
-                return list(column)
+                return list(all_short(column) if int in kinds else column)
         elif kinds <= VALUES and float not in kinds:
             texts = [v for v in column if type(v) is str] if str in kinds else []
             if not texts or are_classes(texts):
                 whole = [abs(v) for v in column if type(v) is int] if int in kinds else []
                 if max(whole, default=0) <= LARGEST:
-                    return list(column)
+                    return list(all_short(column) if whole else column)
         return self.each(field, lambda value: class_or_number(field, value))
-
-
-def _shortened(name: str, column: Any) -> Any:
-    """Return a column without integers of more than 64 bits; ids become strings, so they may."""
-    if name == "id":
-        return column
-    if name != "features":
-        return list(map(short, column))
-    if isinstance(column, dict):
-        return {key: list(map(short, values)) for key, values in column.items()}
-    return [
-        {key: short(value) for key, value in row.items()} if isinstance(row, dict) else row
-        for row in column
-    ]
 
 
 def models(todo: Check) -> list[str]:
@@ -250,6 +239,8 @@ def features(todo: Check) -> Features | None:
         names = set(chain.from_iterable(rows))
         kinds = set(map(type, chain.from_iterable(row.values() for row in rows)))
         if kinds <= VALUES and all(0 < len(name) <= MAX_FEATURE for name in names):
+            if int in kinds and any(any_long(row.values()) for row in rows):
+                return [row and _shortened(row) for row in column]
             return list(column)
     return todo.each("features", _feature_row)
 
@@ -262,21 +253,28 @@ def _turned(rows: Sequence[Any]) -> dict[str, Any] | None:
     if len(names) < 2 or not all(0 < len(name) <= MAX_FEATURE for name in names):
         return None
     try:
-        columns = list(zip(*map(itemgetter(*names), rows), strict=True))
+        flat = list(chain.from_iterable(map(itemgetter(*names), rows)))
     except KeyError:
         return None
-    kinds = [set(map(type, values)) for values in columns]
-    if not set().union(*kinds) <= VALUES:
+    columns = {name: _column(flat[place :: len(names)]) for place, name in enumerate(names)}
+    return None if any(column is None for column in columns.values()) else columns
+
+
+def _column(values: Any) -> Any:
+    """Return a feature's values, as an array if they are floats: NaN is missing there too.
+
+    ``None`` stands for a column that holds what a feature may not be.
+    """
+    if isinstance(values, Coded):
+        return values if set(map(type, values.values)) <= VALUES else None
+    if (numbers := floats(values)) is not None:
+        return numbers
+    kinds = set(map(type, values))
+    if not kinds <= VALUES:
         return None
-    return {
-        name: _column(list(values), kind)
-        for name, values, kind in zip(names, columns, kinds, strict=True)
-    }
-
-
-def _column(values: Sequence[Any], kinds: set[type]) -> Any:
-    """Return a feature's values, as an array if they are floats: NaN is missing there too."""
-    return np.array(values, np.float64) if float in kinds and kinds <= _FLOATS else values
+    if float in kinds and kinds <= _FLOATS:
+        return np.array(values, np.float64)
+    return all_short(values) if int in kinds else values
 
 
 def _feature_columns(todo: Check, table: dict[str, Any]) -> Features:
@@ -293,17 +291,13 @@ def _feature_columns(todo: Check, table: dict[str, Any]) -> Features:
 
 
 def _feature_column(todo: Check, name: str, values: Any) -> Any:
-    kinds = _kinds(values)
-    if kinds <= VALUES:
-        return values if isinstance(values, Coded) else _column(values, kinds)
+    column = _column(values)
+    if column is not None:
+        return column
     for i, value in enumerate(values):
         if type(value) not in VALUES:
             todo.reject(i, f"features.{name}", _feature_error(value))
-    return values
-
-
-def _kinds(column: Any) -> set[type]:
-    return set(map(type, column.values if isinstance(column, Coded) else column))
+    return list(map(short, values))
 
 
 def _feature_row(row: Any) -> dict[str, Any]:
@@ -314,7 +308,11 @@ def _feature_row(row: Any) -> dict[str, Any]:
             raise FieldError("features", f"a name must be 1-{MAX_FEATURE} characters")
         if type(value) not in VALUES:
             raise FieldError(f"features.{name}", _feature_error(value))
-    return row
+    return _shortened(row)
+
+
+def _shortened(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: short(value) for name, value in row.items()}
 
 
 def _feature_error(value: Any) -> str:

@@ -46,8 +46,6 @@ class Raw:
     fields: dict[str, Any] = field(default_factory=dict)
     rejected: list[Rejection] = field(default_factory=list)
     """What could not be read as an event at all."""
-    long_integers: bool = False
-    """Whether there may be integers of more than 64 bits; see :func:`has_long_integers`."""
 
     @property
     def size(self) -> int:
@@ -67,7 +65,7 @@ def together(raws: Sequence[Raw]) -> Raw:
     """Return the events of several bodies (all ``by_row``) as if they had come in one."""
     if len(raws) == 1:
         return raws[0]
-    whole = Raw([], long_integers=any(raw.long_integers for raw in raws))
+    whole = Raw([])
     at: list[int] = []
     offset = 0
     for raw in raws:
@@ -82,22 +80,6 @@ def together(raws: Sequence[Raw]) -> Raw:
             column.extend([None] * len(raw.at) if found is None else found)
         whole.fields[name] = column
     return whole
-
-
-# Digits alike, and alike too what stands around a number in JSON; a fraction or an id in quotes has
-# another character before its digits.
-_ALIKE: Final = bytes(
-    ord("0") if byte in b"0123456789" else ord(":") if byte in b":,[]}- \t\r\n" else 0
-    for byte in range(256)
-)
-_LONG: Final = b"0" * 20
-
-
-def has_long_integers(text: bytes) -> bool:
-    """Return whether JSON may hold integers of more than 64 bits; cheap, for every body."""
-    alike = text.translate(_ALIKE)
-    # What comes last in a text that is sought is looked at first: few digits stand before a ":".
-    return _LONG + b":" in alike and b":" + _LONG in alike
 
 
 Decoder = Callable[[bytes], Raw]

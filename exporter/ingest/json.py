@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from exporter.events import Rejection, kind_of
-from exporter.ingest.formats import BodyError, Raw, check_count, has_long_integers, wire_format
+from exporter.ingest.formats import BodyError, Raw, check_count, wire_format
 
 FIELDS: Final = (
     "model", "version", "id", "ts", "task", "prediction", "score", "scores", "label", "features",
@@ -45,12 +45,6 @@ _ANYTHING = msgspec.json.Decoder()
 @wire_format("application/json")
 def decode_json(body: bytes) -> Raw:
     """Return the events of a JSON body."""
-    raw = _decoded(body)
-    raw.long_integers = has_long_integers(body)
-    return raw
-
-
-def _decoded(body: bytes) -> Raw:
     head = body.lstrip()[:1]
     try:
         if head == b"[":

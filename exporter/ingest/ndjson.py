@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from exporter.events import Rejection
-from exporter.ingest.formats import BodyError, Raw, check_count, has_long_integers, wire_format
+from exporter.ingest.formats import BodyError, Raw, check_count, wire_format
 from exporter.ingest.json import Event, objects, parse, rows
 
 _EVENTS = msgspec.json.Decoder(Event)
@@ -17,11 +17,9 @@ _EVENTS = msgspec.json.Decoder(Event)
 def decode_ndjson(body: bytes) -> Raw:
     """Return the events of an NDJSON body; blank lines do not count."""
     try:
-        raw = rows(_EVENTS.decode_lines(body))
+        return rows(_EVENTS.decode_lines(body))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raw = _line_by_line(body)
-    raw.long_integers = has_long_integers(body)
-    return raw
+        return _line_by_line(body)
 
 
 def _line_by_line(body: bytes) -> Raw:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from exporter.ingest import decode
 from exporter.ingest.columns import check
+from exporter.ingest.formats import Raw
+from exporter.ingest.values import short
 from exporter.reference.build import build
 from tests.engine.support import configured, monitor, only, samples, send
 
@@ -86,26 +88,84 @@ def same_alone(features):
     assert samples(whole) == samples(alone)
 
 
-DIGITS = "1" * 20
-LONG = [
-    '{"score":%s}',
-    '{"label": %s}',
-    '[{"prediction":\n-%s}]',
-    '{"features":{"a":\t%s}}',
-    '{"columns":{"score":[1,%s]}}',
-    '{"columns":{"score":[%s]}}',
-    '{"score":%s ,"id":"a"}',
-    '{"score":%s\n}',
-    '{"score":%s\r\n,"id":"a"}',
-    '{"score":%s\t}',
-]
+WHOLE = st.sampled_from([0, 1, 2**64 - 1, 1 - 2**64, 2**64, -(2**64), 10**30, 10**400, -(10**400)])
+VALUE = st.one_of(WHOLE, st.sampled_from(["x", 0.5, True, None]))
 
 
-@pytest.mark.parametrize("text", LONG)
-def test_a_long_integer_is_seen_wherever_a_number_may_stand(text):
-    assert decode("application/json", (text % DIGITS).encode()).long_integers
+def alike(events):
+    """The same events in each format of JSON."""
+    yield "application/json", json.dumps(events)
+    yield "application/x-ndjson", "\n".join(map(json.dumps, events))
+    keys = list(dict.fromkeys(key for event in events for key in event))
+    table = {key: [event.get(key) for event in events] for key in keys}
+    if "features" in table and all(isinstance(row, dict) for row in table["features"]):
+        names = dict.fromkeys(name for row in table["features"] for name in row)
+        table["features"] = {n: [row.get(n) for row in table["features"]] for n in names}
+        yield "application/json", json.dumps({"model": "m", "columns": table})
 
 
-def test_fractions_and_ids_are_no_long_integers():
-    text = f'[{{"id":"{DIGITS}","score":0.{DIGITS},"features":{{"a":1e-05,"b":0.{"0" * 30}1}}}}]'
-    assert not decode("application/json", text.encode()).long_integers
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(VALUE, VALUE, st.fixed_dictionaries({"a": VALUE, "b": VALUE})),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from([1, 100]),
+    st.booleans(),
+)
+def test_no_long_integer_is_left_but_as_an_id(drawn, times, odd):
+    """They would make every dictionary slow that they are put in."""
+    events = [
+        {"model": "m", "id": i, "score": 0.5, "prediction": p, "label": y, "features": features}
+        for i, (p, y, features) in enumerate(drawn * times)
+    ]
+    if odd:
+        events[-1] = {**events[-1], "features": {"a": 1.5}}
+    for media_type, text in alike(events):
+        columns, _ = check(decode(media_type, text.encode()))
+        sent = [events[i] for i in columns.at]
+        for name in ("prediction", "label"):
+            found = getattr(columns, name)
+            wanted = [short(event[name]) for event in sent]
+            assert list(map(repr, found or [None] * len(sent))) == list(map(repr, wanted))
+        for i, event in enumerate(sent):
+            found, wanted = row_of(columns.features, i), event["features"]
+            for name, value in found.items():
+                assert type(value) is not int or abs(value) < 2**64
+                assert value == short(wanted.get(name)) or value != value
+        assert columns.id is None or columns.id == [str(event["id"]) for event in sent]
+
+
+def row_of(features, i):
+    if isinstance(features, dict):
+        return {name: values[i] for name, values in features.items()}
+    return features[i]
+
+
+@pytest.mark.parametrize("size", [1, 100])
+def test_an_id_may_be_a_long_integer(size):
+    events = [{"model": "m", "score": 0.5, "id": 10**30 + i} for i in range(size)]
+    for media_type, text in alike(events):
+        columns, rejected = check(decode(media_type, text.encode()))
+        assert (columns.id, rejected) == ([str(10**30 + i) for i in range(size)], [])
+
+
+def test_a_long_integer_beside_a_fault_is_not_left_either():
+    table = {"score": [0.5, 0.5, 0.5], "features": {"a": [10**30, 2, [1]]}}
+    body = json.dumps({"model": "m", "columns": table}).encode()
+    columns, (rejected,) = check(decode("application/json", body))
+    assert (rejected.index, rejected.field) == (2, "features.a")
+    assert list(map(repr, columns.features["a"])) == ["1e+30", "2"]
+
+
+@pytest.mark.parametrize("field", ["model", "version"])
+@pytest.mark.parametrize("size", [1, 100])
+def test_a_name_that_is_no_text_is_not_hashed(field, size):
+    class Slow(int):
+        def __hash__(self):
+            raise AssertionError
+
+    fields = {"model": ["m"] * size, "score": [0.5] * size, field: [Slow(3)] + ["m"] * (size - 1)}
+    columns, (rejected,) = check(Raw(range(size), fields))
+    assert (rejected.index, rejected.field, len(columns)) == (0, field, size - 1)
