@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -103,15 +103,20 @@ class Intake:
         """Return the positions to count, those whose label waited, and the repeats."""
         everything = range(len(columns))
         ids = columns.id if model.settings.join else None
-        keyed = [i for i, key in enumerate(ids or ()) if key is not None]
-        if ids is None or not keyed:
+        if ids is None:
+            return everything, [], []
+        keyed: Sequence[int] = everything
+        if None in ids:
+            keyed = [i for i, key in enumerate(ids) if key is not None]
+            ids, ts = [ids[i] for i in keyed], ts[keyed]
+        if not keyed:
             return everything, [], []
         labels = columns.label
         part = encoded.take(keyed)
-        keys = [str(ids[i]) for i in keyed]
+        keys = cast("Sequence[str]", ids)
         found = self._models.store.predict(
             model.owner,
-            Entries(keys, ts[keyed], part.code, part.value, part.extra),
+            Entries(keys, ts, part.code, part.value, part.extra),
             self._at.now,
             self._models.known_wild(model.name),
             None if labels is None else [labels[i] is not None for i in keyed],

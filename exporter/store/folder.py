@@ -293,7 +293,7 @@ def _write(path: Path, parts: Iterable[bytes]) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(HEAD)
         for part in parts:
-            file.write(framed(part))
-        file.write(framed(_LAST))
+            file.writelines(framed(part))
+        file.writelines(framed(_LAST))
         file.flush()
         os.fsync(descriptor)

@@ -17,11 +17,14 @@ LARGEST: Final = 2**32 - 1
 _FRAME: Final = struct.Struct("<II")
 
 
-def framed(record: bytes) -> bytes:
-    """Return a record as it stands in a file; it must not be empty. ``OSError`` if too large."""
+def framed(record: bytes) -> tuple[bytes, bytes]:
+    """Return the parts of a record in a file, which are not joined: they may be megabytes.
+
+    It must not be empty. Raises ``OSError`` if it is too large.
+    """
     if len(record) > LARGEST:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    return _FRAME.pack(len(record), zlib.crc32(record)) + record
+    return _FRAME.pack(len(record), zlib.crc32(record)), record
 
 
 class Records:

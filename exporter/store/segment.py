@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Final
 
 from exporter.store.records import HEAD, framed
+
+MOST_PARTS: Final = 1024
+"""So many the system takes in one write (IOV_MAX)."""
 
 
 class Segment:
@@ -22,7 +27,7 @@ class Segment:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)
         try:
-            self._add(HEAD + framed(first))
+            self._add([HEAD, *framed(first)])
             if sync:
                 sync_folder(path.parent)
         except OSError:
@@ -32,7 +37,7 @@ class Segment:
 
     def append(self, records: Iterable[bytes]) -> None:
         """Append records, all or none; raises ``OSError``, and none of them is there then."""
-        self._add(b"".join(map(framed, records)))
+        self._add(list(chain.from_iterable(map(framed, records))))
 
     def clean(self) -> None:
         """Have nothing in it that was refused; raises ``OSError``."""
@@ -47,10 +52,10 @@ class Segment:
         """Let go of the file."""
         os.close(self._descriptor)
 
-    def _add(self, data: bytes) -> None:
+    def _add(self, parts: Sequence[bytes]) -> None:
         self.clean()
         try:
-            self._write(data)
+            end = self._write(parts)
             if self._sync:
                 os.fdatasync(self._descriptor)
         except OSError:
@@ -58,13 +63,19 @@ class Segment:
             self._torn = True
             self._cut()
             raise
-        self.end += len(data)
+        self.end = end
 
-    def _write(self, data: bytes) -> None:
-        rest, place = memoryview(data), self.end
-        while rest:
-            written = os.pwrite(self._descriptor, rest, place)
-            rest, place = rest[written:], place + written
+    def _write(self, parts: Sequence[bytes]) -> int:
+        """Write parts one after the other; return where they end."""
+        place = self.end
+        for first in range(0, len(parts), MOST_PARTS):
+            some = parts[first : first + MOST_PARTS]
+            end = place + sum(map(len, some))
+            place += os.pwritev(self._descriptor, some, place)
+            while place < end:  # a full disk or a signal may end a write early
+                rest = b"".join(some)[place - end :]
+                place += os.pwrite(self._descriptor, rest, place)
+        return place
 
     def _cut(self) -> None:
         os.ftruncate(self._descriptor, self.end)

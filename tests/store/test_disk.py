@@ -161,7 +161,7 @@ def test_a_folder_that_cannot_be_written_is_told_at_the_start(tmp_path):
             assert "--no-persist" in done.stderr + done.stdout
 
 
-@pytest.mark.parametrize("call", ["pwrite", "fdatasync"])
+@pytest.mark.parametrize("call", ["pwritev", "fdatasync"])
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EIO, errno.ENOSPC])
 def test_what_the_disk_refused_is_not_there_after_a_restart(tmp_path, monkeypatch, call, code):
     with alive(tmp_path) as run:
@@ -170,8 +170,8 @@ def test_what_the_disk_refused_is_not_there_after_a_restart(tmp_path, monkeypatc
         real = getattr(os, call)
 
         def broken(descriptor, *arguments):
-            if call == "pwrite" and len(arguments[0]) > 21:
-                real(descriptor, arguments[0][:30], *arguments[1:])
+            if call == "pwritev":
+                real(descriptor, [b"".join(arguments[0])[:30]], *arguments[1:])
             raise OSError(code, os.strerror(code))
 
         monkeypatch.setattr(os, call, broken)
@@ -274,7 +274,7 @@ def test_references_are_refused_too_while_nothing_can_be_saved(tmp_path, monkeyp
         def broken(*_):
             raise OSError(errno.EROFS, "Read-only file system")
 
-        monkeypatch.setattr(os, "pwrite", broken)
+        monkeypatch.setattr(os, "pwritev", broken)
         for method, path in (("DELETE", "/v1/models/m"), ("POST", "/-/reload")):
             answer = client.request(method, path)
             assert answer.status == 503 or path == "/-/reload"
@@ -292,7 +292,8 @@ def test_what_can_neither_be_journalled_nor_noted_is_refused(tmp_path, monkeypat
         def broken(*_):
             raise OSError(errno.EROFS, "Read-only file system")
 
-        monkeypatch.setattr(os, "pwrite", broken)
+        monkeypatch.setattr(os, "pwrite", broken)  # of the mark
+        monkeypatch.setattr(os, "pwritev", broken)
         with pytest.raises(DiskError, match="Read-only"):
             run.send(EVENT)
         monkeypatch.undo()
@@ -312,7 +313,7 @@ def test_what_a_failed_beginning_left_is_in_nobodys_way(tmp_path, monkeypatch, s
             raise OSError(errno.EROFS, "Read-only file system")
 
         with monkeypatch.context() as patched:
-            patched.setattr(os, "pwrite", broken)
+            patched.setattr(os, "pwritev", broken)
             patched.setattr(Path, "unlink", broken)
             assert not run.ledger.save()
         if saved:
@@ -323,7 +324,7 @@ def test_what_a_failed_beginning_left_is_in_nobodys_way(tmp_path, monkeypatch, s
         assert again.shown()["model_predictions_total", tuple(ABOUT.items())] == 2
 
 
-@pytest.mark.parametrize("call", ["pwrite", "fdatasync"])
+@pytest.mark.parametrize("call", ["pwritev", "fdatasync"])
 def test_what_was_refused_does_not_stay_behind_in_an_older_segment(tmp_path, monkeypatch, call):
     with alive(tmp_path) as run:
         run.folder._sync = True
@@ -332,8 +333,8 @@ def test_what_was_refused_does_not_stay_behind_in_an_older_segment(tmp_path, mon
         real = getattr(os, call)
 
         def broken(descriptor, *arguments):
-            if call == "pwrite":
-                real(descriptor, arguments[0][:30], *arguments[1:])
+            if call == "pwritev":
+                real(descriptor, [b"".join(arguments[0])[:30]], *arguments[1:])
             raise OSError(errno.EIO, "Input/output error")
 
         def uncut(*_):

@@ -1,6 +1,8 @@
 """Files of records: whatever happens to one, what is read is a beginning of what was written."""
 
 import os
+from itertools import chain
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -19,7 +21,7 @@ def path(tmp_path_factory):
 
 
 def written(path, records):
-    path.write_bytes(HEAD + b"".join(map(framed, records)))
+    path.write_bytes(HEAD + b"".join(chain.from_iterable(map(framed, records))))
     return path.stat().st_size
 
 
@@ -40,7 +42,7 @@ def test_of_a_file_cut_short_the_whole_records_are_read(path, records, data):
     read = list(found)
     assert read == records[: len(read)]
     assert found.size == kept >= found.end
-    rest = HEAD + b"".join(map(framed, records[: len(read) + 1]))
+    rest = HEAD + b"".join(chain.from_iterable(map(framed, records[: len(read) + 1])))
     assert len(read) == len(records) or kept < len(rest)
 
 
@@ -75,6 +77,30 @@ def test_a_segment_is_appended_to_and_never_overwritten(tmp_path):
     assert list(Records(segment.path)) == [b"first", b"second", b"third", b"fourth"]
     with pytest.raises(FileExistsError):
         Segment(tmp_path / "one", b"first", sync=True)
+
+
+@given(RECORDS.filter(bool), st.integers(1, 5), st.integers(0, 2**32))
+def test_a_write_may_end_early_and_parts_may_be_many(tmp_path_factory, records, most, seed):
+    random, path = Random(seed), tmp_path_factory.mktemp("segment") / "one"
+
+    def early(write):
+        def some(descriptor, data, place):
+            whole = b"".join(data) if isinstance(data, list) else data
+            return write(descriptor, whole[: random.randint(1, len(whole))], place)
+
+        return some
+
+    write = os.pwrite
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("exporter.store.segment.MOST_PARTS", most)
+        patched.setattr(os, "pwrite", early(write))
+        patched.setattr(os, "pwritev", early(write))
+        segment = Segment(path, b"first", sync=False)
+        segment.append(records)
+        segment.append([b"last"])
+    segment.close()
+    assert segment.end == path.stat().st_size
+    assert list(Records(path)) == [b"first", *records, b"last"]
 
 
 def test_the_mark_is_read_back_and_a_damaged_one_is_none(tmp_path):
