@@ -173,6 +173,8 @@ class Encoder:
             numbers = np.array(columns.prediction, np.float64)
             return Encoded(len(columns), None, numbers, None, None)
         self._scored |= columns.score is not None and not np.isnan(columns.score).all()
+        if schema.task == "binary" and columns.prediction is None:
+            return self._by_score_alone(columns)
         values = self._predicted_values(columns)
         if self.schema is not None and self.schema.task == "multiclass" and columns.scores:
             self._admit(name for row in columns.scores if row for name in row)
@@ -183,6 +185,15 @@ class Encoder:
         scores = self._score_matrix(columns)
         extra = self._extra(values, code, scores)
         return Encoded(len(columns), code, columns.score, scores, extra)
+
+    def _by_score_alone(self, columns: Columns) -> Encoded:
+        """Return predictions of a binary model that name no class: two codes, looked up by row."""
+        assert self.schema is not None
+        assert columns.score is not None
+        above = columns.score >= self.schema.threshold
+        code = self._encode(self._pair())[above.astype(np.int64)]
+        self._learn_positive(code, columns.score)
+        return Encoded(len(columns), code, columns.score, None, None)
 
     def labels(
         self, values: Sequence[Value], beside: Codes | None = None

@@ -89,10 +89,14 @@ class JoinStore:
         predictions came with a label of their own.
         """
         self.table.expire(now)
-        outcome = self._sort_predictions(owner, entries, settled)
-        state = np.full(len(outcome.fresh), PENDING, np.uint8)
+        state = np.full(len(entries.ids), PENDING, np.uint8)
         if settled is not None:
-            state[[settled[i] for i in outcome.fresh]] = JOINED
+            state[list(settled)] = JOINED
+        awaited = wild is not None and wild.slots
+        if not awaited and self.table.insert_new(owner, entries, state, now):
+            return Predicted(range(len(state)))
+        outcome = self._sort_predictions(owner, entries, settled)
+        state = state[outcome.fresh]
         if wild is not None and wild.slots:
             self._meet_wild(wild, entries, outcome, state)
         self.table.insert(owner, entries.take(outcome.fresh), state, now)

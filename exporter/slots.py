@@ -214,6 +214,21 @@ class SlotTable:
             which = range(start, min(start + self.bound, len(entries.ids)))
             self._insert(owner, entries.take(which), state[which.start : which.stop], now)
 
+    def insert_new(self, owner: Owner, entries: Entries, state: States, now: float) -> bool:
+        """Keep ids of ``owner`` if there is room and each of them is new; else change nothing."""
+        if self.used + len(entries.ids) > self.bound:
+            return False
+        slots = self._next(len(entries.ids))
+        numbers, known = slots.tolist(), owner.slots
+        # Each id is looked for and kept in one go: one that was there has another slot.
+        if list(map(known.setdefault, entries.ids, numbers)) != numbers:
+            for key, number in zip(entries.ids, numbers, strict=True):
+                if known.get(key) == number:
+                    del known[key]
+            return False
+        self._keep(owner, slots, numbers, entries, state, now)
+        return True
+
     def settle(self, owner: Owner, slots: Slots) -> None:
         """Make the pending or waiting ``slots`` of ``owner`` joined."""
         before = self.state[slots]
@@ -241,36 +256,52 @@ class SlotTable:
 
     def _insert(self, owner: Owner, entries: Entries, state: States, now: float) -> None:
         self._make_room(len(entries.ids))
-        slots = self._allocate(entries.ids)
+        slots = self._next(len(entries.ids))
+        numbers = slots.tolist()
+        owner.slots.update(zip(entries.ids, numbers, strict=True))
+        self._keep(owner, slots, numbers, entries, state, now)
+
+    def _keep(
+        self,
+        owner: Owner,
+        slots: Slots,
+        numbers: Sequence[int],
+        entries: Entries,
+        state: States,
+        now: float,
+    ) -> None:
+        """Fill the slots that come next, for ids that the owner knows by them."""
+        self._allocate(slots, numbers, entries.ids)
         self._owner[slots] = owner.number
         self._arrival[slots] = self._tick(now)
         self.state[slots] = state
         self.ts[slots] = entries.ts
         self.value[slots] = np.nan if entries.value is None else entries.value
         self.code[slots] = 0 if entries.code is None else entries.code
-        numbers = slots.tolist()
         _keep(self.extra, numbers, entries.extra)
         _keep(self.truth, numbers, entries.truth)
-        owner.slots.update(zip(entries.ids, numbers, strict=True))
         owner.pending += int(np.count_nonzero(state == PENDING))
         owner.waiting += int(np.count_nonzero(state == WAITING))
         self._arrived.push(slots)
         self._joined.push(slots[state == JOINED])
 
-    def _allocate(self, ids: Sequence[str]) -> Slots:
-        """Return a slot for each of ``ids``: first those that are free, then new ones."""
-        count = len(ids)
+    def _next(self, count: int) -> Slots:
+        """Return the slots that come next: first those that are free, then new ones."""
         reused = min(count, self._free_count)
-        self._free_count -= reused
         slots = np.empty(count, np.int64)
-        slots[:reused] = self._free[self._free_count : self._free_count + reused]
+        slots[:reused] = self._free[self._free_count - reused : self._free_count]
         start = len(self.ids)
         slots[reused:] = np.arange(start, start + count - reused)
-        for slot, key in zip(slots[:reused].tolist(), ids, strict=False):
+        return slots
+
+    def _allocate(self, slots: Slots, numbers: Sequence[int], ids: Sequence[str]) -> None:
+        """Take the slots that come next for ``ids``."""
+        reused = min(len(ids), self._free_count)
+        self._free_count -= reused
+        for slot, key in zip(numbers[:reused], ids, strict=False):
             self.ids[slot] = key
         self.ids.extend(ids[reused:])
-        self.used += count
-        return slots
+        self.used += len(ids)
 
     def _make_room(self, count: int) -> None:
         over = self.used + count - self.bound
