@@ -74,6 +74,16 @@ def test_groups_that_are_fine_at_the_ends_see_a_shift_sooner():
     assert called(few, 300, 1.0, 0.35, alpha) > 1.3 * called(TENTHS, 300, 1.0, 0.35, alpha) > 0.01
 
 
+@pytest.mark.parametrize(
+    ("window", "minutes", "low", "high"),
+    [(360, 220, 0, 0.1), (360, 280, 0.5, 0.7), (1440, 700, 0, 0.05), (1440, 860, 0.5, 0.75)],
+)
+def test_a_window_of_six_hours_calls_the_smallest_change_soonest(window, minutes, low, high):
+    """At 5 events a minute; no 1h window does it surely."""
+    found = called(ENDS, 5 * window, minutes / window, 0.35, 0.5 / 43_200 / 200)
+    assert low <= found <= high
+
+
 def called(ends, n, new, shift, alpha, m=100_000, times=40_000):
     """Return how often a shift is called of which ``new`` is the share in a window, by chance.
 
