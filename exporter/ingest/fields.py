@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -81,10 +81,12 @@ class Check:
         column = self.raw.fields.get(field)
         if column is None:
             return None
+        alike = isinstance(column, list) and column and column.count(column[0]) == len(column)
+        some = column[:1] if alike else column
         # Only texts are put into a set: see short().
-        if set(map(type, column)) <= _TEXTS:
+        if set(map(type, some)) <= _TEXTS:
             with suppress(FieldError):
-                for value in set(column) - {None}:
+                for value in set(some) - {None}:
                     check_name(field, value, longest)
                 return list(column)
         return self.each(field, lambda value: check_name(field, value, longest))
@@ -131,10 +133,11 @@ class Check:
 def models(todo: Check) -> list[str]:
     """Return the model of each event; it is required."""
     names = todo.names("model", MAX_MODEL) or [None] * todo.size
-    if None in names:
-        for i, name in enumerate(names):
-            if name is None:
-                todo.reject(i, "model", "is required (in the event, or in the header X-Model)")
+    if None not in names:
+        return cast("list[str]", names)
+    for i, name in enumerate(names):
+        if name is None:
+            todo.reject(i, "model", "is required (in the event, or in the header X-Model)")
     return [name or "" for name in names]
 
 
