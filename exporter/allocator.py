@@ -16,7 +16,7 @@ M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
 """From glibc's ``malloc.h``."""
-LARGE: Final = 512 * 1024
+LARGE: Final = 128 * 1024
 """From so many bytes on a piece has pages of its own, which go back with it.
 
 It is what glibc begins with; by itself it would raise this to the largest piece ever freed, and

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -68,13 +70,34 @@ class Configure(msgspec.Struct, tag="configure", array_like=True):
 
 Operation = Events | Forget | Refer | First | Configure
 
+LARGE: Final = 2**16
+"""From so many bytes on a body is not copied; MessagePack gives its length in four bytes then."""
+_LONG_BYTES: Final = struct.Struct(">BI")
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Operation)
 
 
-def record_of(operation: Operation) -> bytes:
-    """Return an operation as a record."""
-    return _ENCODER.encode(operation)
+def record_of(operation: Operation) -> Sequence[bytes]:
+    """Return an operation as the parts of a record; large bodies are not copied into it."""
+    if isinstance(operation, Events) and any(len(one.body) >= LARGE for one in operation.bodies):
+        return _in_parts(operation)
+    return (_ENCODER.encode(operation),)
+
+
+def _in_parts(events: Events) -> Sequence[bytes]:
+    """Return what the encoder makes of events, with large bodies as they are."""
+    encode, count = _ENCODER.encode, len(events.bodies)
+    # An array of nothing and a null are a byte each: what stands before them is the array's head.
+    begin = encode(Events(events.now, events.wall, []))[:-1] + encode([None] * count)[:-count]
+    parts = [begin]
+    for one in events.bodies:
+        if len(one.body) < LARGE:
+            parts.append(encode(one))
+            continue
+        before = encode([one.media_type, None, None, None])[:-3]
+        parts.append(before + _LONG_BYTES.pack(0xC6, len(one.body)))
+        parts += [one.body, encode(one.model) + encode(one.key)]
+    return parts
 
 
 def operation_of(record: bytes) -> Operation:

@@ -13,7 +13,7 @@ import logging
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -138,8 +138,8 @@ class Folder:
         """Return the number of the first segment that is there, 1 where there is none."""
         return min(self._numbers("journal"), default=1)
 
-    def append(self, records: Iterable[bytes]) -> None:
-        """Append records to the journal; raises ``OSError``, and none of them is there then."""
+    def append(self, records: Iterable[Sequence[bytes]]) -> None:
+        """Append records, each in parts; raises ``OSError``, and none of them is there then."""
         if self._segment is None:
             self.begin()
         assert self._segment is not None

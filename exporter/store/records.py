@@ -17,14 +17,19 @@ LARGEST: Final = 2**32 - 1
 _FRAME: Final = struct.Struct("<II")
 
 
-def framed(record: bytes) -> tuple[bytes, bytes]:
-    """Return the parts of a record in a file, which are not joined: they may be megabytes.
+def framed(*record: bytes) -> tuple[bytes, ...]:
+    """Return the parts of a record as they stand in a file, one after the other.
 
-    It must not be empty. Raises ``OSError`` if it is too large.
+    They are not joined: they may be megabytes. The record must not be empty; raises ``OSError`` if
+    it is too large.
     """
-    if len(record) > LARGEST:
+    size = sum(map(len, record))
+    if size > LARGEST:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    return _FRAME.pack(len(record), zlib.crc32(record)), record
+    checksum = 0
+    for part in record:
+        checksum = zlib.crc32(part, checksum)
+    return _FRAME.pack(size, checksum), *record
 
 
 class Records:

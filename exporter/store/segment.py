@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, starmap
 from pathlib import Path
 from typing import Final
 
@@ -35,9 +35,9 @@ class Segment:
             path.unlink(missing_ok=True)
             raise
 
-    def append(self, records: Iterable[bytes]) -> None:
-        """Append records, all or none; raises ``OSError``, and none of them is there then."""
-        self._add(list(chain.from_iterable(map(framed, records))))
+    def append(self, records: Iterable[Sequence[bytes]]) -> None:
+        """Append records, each in parts, all or none; ``OSError``, and none of them is there."""
+        self._add(list(chain.from_iterable(starmap(framed, records))))
 
     def clean(self) -> None:
         """Have nothing in it that was refused; raises ``OSError``."""
