@@ -31,7 +31,7 @@ Append = Callable[[bytes], None]
 def file(folder: Path, *, sync: bool) -> Iterator[Append]:
     """Our own journal."""
     journal = Folder(folder, sync=sync)
-    yield lambda body: journal.append([body])
+    yield lambda body: journal.append([[body]])
     journal.close()
 
 
