@@ -19,7 +19,18 @@ from typing import Any
 
 from benchmarks.result import Row, machine, save, table
 
-PARTS = ["ingest", "loop", "journal", "beside", "scrape", "memory", "restart", "client", "sampling"]
+PARTS = [
+    "ingest",
+    "inside",
+    "loop",
+    "journal",
+    "beside",
+    "scrape",
+    "memory",
+    "restart",
+    "client",
+    "sampling",
+]
 
 
 def measured(name: str, *, quick: bool) -> list[Row]:

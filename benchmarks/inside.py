@@ -1,0 +1,62 @@
+"""What an event of a batch costs in the process alone: to read, to check, to join and count it.
+
+    python -m benchmarks.inside [--quick]
+
+The bodies of `benchmarks.ingest`, without HTTP, threads and journal; processor time, medians of
+several runs, each with ids of its own.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Iterator
+
+from benchmarks.ingest import Load, Variant, load_of
+from benchmarks.local import Local
+from benchmarks.result import Row, report, show
+from exporter import ledger
+
+FORMATS = ("rows of 1000", "columns of 1000", "Arrow of 1000")
+RUNS = 5
+
+
+def cost(local: Local, load: Load) -> list[float]:
+    """Return microseconds an event to read, to check and to count."""
+    spent = [0.0, 0.0, 0.0]
+    for content in load.bodies:
+        times = [time.process_time()]
+        body = local.service.read(load.media_type, content, None, None)
+        times.append(time.process_time())
+        checked = ledger.checked([body])
+        times.append(time.process_time())
+        local.service.ledger.events([body], checked)
+        times.append(time.process_time())
+        for place in range(3):
+            spent[place] += times[place + 1] - times[place]
+    return [1e6 * one / len(load.numbers) for one in spent]
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """Yield a row for each format."""
+    gc.set_threshold(50_000, 20, 20)  # as the service does
+    events = 3000 if quick else 50_000
+    for name in FORMATS:
+        show(f"inside: {name}")
+        local = Local()
+        cost(local, load_of(Variant(name), range(2000)))
+        runs = 1 if quick else RUNS
+        loads = (
+            load_of(Variant(name), range(run * events, (run + 1) * events))
+            for run in range(1, runs + 1)
+        )
+        found = [cost(local, load) for load in loads]
+        read, check, count = (statistics.median(part) for part in zip(*found, strict=True))
+        total = statistics.median(map(sum, found))
+        parts = f"read {read:.2f}, check {check:.2f}, join and count {count:.2f}"
+        yield Row(f"{name}, in the process alone", f"{total:.2f} us", parts)
+
+
+if __name__ == "__main__":
+    raise SystemExit(report(__doc__, rows))
