@@ -1,4 +1,4 @@
-"""What an event of a batch costs in the process alone: to read, to check, to join and count it.
+"""What an event costs in the process alone: to read, to check, to join and to count it.
 
     python -m benchmarks.inside [--quick]
 
@@ -18,7 +18,7 @@ from benchmarks.local import Local
 from benchmarks.result import Row, report, show
 from exporter import ledger
 
-FORMATS = ("rows of 1000", "columns of 1000", "Arrow of 1000")
+FORMATS = ("one event", "rows of 1000", "columns of 1000", "Arrow of 1000")
 RUNS = 5
 
 
@@ -41,8 +41,8 @@ def cost(local: Local, load: Load) -> list[float]:
 def rows(quick: bool) -> Iterator[Row]:
     """Yield a row for each format."""
     gc.set_threshold(50_000, 20, 20)  # as the service does
-    events = 3000 if quick else 50_000
     for name in FORMATS:
+        events = 3000 if quick or name == "one event" else 50_000
         show(f"inside: {name}")
         local = Local()
         cost(local, load_of(Variant(name), range(2000)))
