@@ -19,6 +19,7 @@ import base64
 import contextlib
 import contextvars
 import email.utils
+import encodings.idna  # noqa: F401 - else the first connection does, and a fork keeps its lock
 import functools
 import gzip
 import http.client

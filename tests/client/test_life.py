@@ -159,6 +159,19 @@ def test_a_fork_while_other_threads_log(served, tmp_path):  # noqa: F811
     assert value(served, "child") == 30
 
 
+def test_nothing_is_imported_once_it_is_made(served, tmp_path):  # noqa: F811
+    """The lock of a module that is being imported as others fork stays held in the child."""
+    text = """
+        client = Client(sys.argv[1], flush_seconds=60)
+        known = set(sys.modules)
+        client.log("importing", score=0.5)
+        assert client.flush(20)
+        assert not set(sys.modules) - known, set(sys.modules) - known
+    """
+    ended(program(tmp_path, text, served.url))
+    assert value(served, "importing") == 1
+
+
 def test_workers_of_multiprocessing_may_close(served, tmp_path):  # noqa: F811
     text = """
         import multiprocessing
