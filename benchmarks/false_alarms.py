@@ -1,6 +1,6 @@
 """How often the project's rule alarms without a reason, and how soon with one.
 
-    python -m benchmarks.false_alarms            # 20 months at each rate: one to two hours
+    python -m benchmarks.false_alarms            # 20 months at each rate: two hours
     python -m benchmarks.false_alarms --short    # 2 months at 5 and 50 events a minute
     python -m benchmarks.false_alarms --months 0 # only how soon: a quarter of an hour
 
