@@ -1,35 +1,27 @@
-"""How many critical decisions a model takes: they share its budget of false alarms."""
+"""How many critical decisions a model takes at one moment: they share its budget of false alarms."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from exporter.config import WindowSpec
-from exporter.config.settings import DriftSettings
+from exporter.decisions import FEWEST
 from exporter.schema import Schema
-from exporter.showing import drifts
+from exporter.window import Window
 
 PROBLEMS = 2
 """Missing and outside."""
 
 
 def series(
-    schema: Schema,
-    windows: Sequence[WindowSpec],
-    settings: DriftSettings,
-    *,
-    limits: int,
-    compared: bool,
-    versions: int,
+    schema: Schema, *, windows: int, compared: Iterable[Window], limits: int, versions: int
 ) -> int:
     """Return the decision series of a model with ``versions`` like this one.
 
-    ``limits`` are those of metrics, in every window; ``compared`` says whether there is a
-    reference. Everything that could be decided counts, whether or not it can be now.
+    Each of ``limits`` is tested in each of ``windows``. Of the windows that are ``compared`` with
+    the reference those with too few events take no share: nothing in them can be decided. How many
+    events came says nothing of how they are, so that the union bound holds at every moment.
     """
-    one = limits * len(windows)
-    if compared:
-        watched = sum(1 if bins.kind == "identifier" else 1 + PROBLEMS for bins in schema.bins)
-        outputs_and_labels = 2
-        one += (watched + outputs_and_labels) * sum(drifts(spec, settings) for spec in windows)
-    return one * versions
+    watched = sum(1 if bins.kind == "identifier" else 1 + PROBLEMS for bins in schema.bins)
+    outputs_and_labels = 2
+    filled = sum(max(window.predictions, window.labels) >= FEWEST for window in compared)
+    return (limits * windows + (watched + outputs_and_labels) * filled) * versions

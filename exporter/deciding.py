@@ -58,12 +58,16 @@ def decide(
         return Decisions()
     against = every[0][1].reference
     wanted = limits.tested(model, against)
+    compared = [
+        window
+        for spec, window in every
+        if window.reference is not None and drifts(spec, settings.drift)
+    ]
     total = series(
         every[0][1].schema,
-        [spec for spec, _ in every],
-        settings.drift,
+        windows=len(every),
+        compared=compared,
         limits=len({(one.metric.name, one.bound) for one in wanted}),
-        compared=against is not None,
         versions=versions,
     )
     found = Decisions(series=total)

@@ -122,6 +122,26 @@ def test_all_series_of_all_versions_share_the_budget(watched):
     assert found["none"].drift[0].alpha == pytest.approx(one.drift[0].alpha / 2)
 
 
+@pytest.mark.parametrize(
+    ("sent", "seconds", "filled"), [(2000, 60.0, 2), (2000, 600.0, 1), (199, 60.0, 0)]
+)
+def test_windows_with_too_few_events_take_no_share_of_the_budget(sent, seconds, filled):
+    settings = configured(task="binary", positive_class="1")
+    drift = DriftSettings(windows=("5m", "1h"))
+    of = monitor(settings, windows=(WindowSpec("5m", 300.0), HOUR), drift=drift)
+    known, _ = build(events(20_000, 1), settings, independent=True)
+    of.models.find("m", "none", 0.0).adopt(known, 0.0)
+    send(of, events(sent, 2), 0.0)
+    of.tick(seconds)
+    found = only(of).decisions
+    # in each filled window as above; five derived limits in both
+    assert found.series == filled * (2 * 3 + 2) + 5 * 2
+    assert len({one.window for one in found.quality}) == filled
+    every = [*found.drift, *found.quality, *found.limits]
+    critical = {(type(one), *one[:3]): one.alpha for one in every if "critical" in one.levels}
+    assert 0 < sum(critical.values()) <= 0.5 / 43_200 * 1.000001
+
+
 def test_limits_without_a_reference_have_the_budget_to_themselves():
     of = monitor(configured(limits=(Limit("accuracy_ratio", "min", 0.5),)), windows=(HOUR,))
     send(of, events(2000, 2), 0.0)
