@@ -34,11 +34,10 @@ from exporter.service import Clock, Service
 from exporter.store.folder import Folder
 from exporter.web import access, errors, landing, references, routes, schemas, tls
 from exporter.web.auth import Guard
-from exporter.web.body import BODY_SECONDS
 from exporter.web.connections import Connections, Limits, most_connections
 from exporter.web.events import EventsRoute
 from exporter.web.live import WebConfig
-from exporter.web.room import SLOW_SECONDS
+from exporter.web.room import BODY_SECONDS, SLOW_SECONDS
 from exporter.web.scrapes import Scrapes
 from exporter.web.server import Server
 from exporter.web.yielding import Precedence

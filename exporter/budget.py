@@ -1,4 +1,4 @@
-"""How many critical decisions a model takes at one moment: they share its budget of false alarms."""
+"""How many critical decisions a model takes at one moment: they share a budget of false alarms."""
 
 from __future__ import annotations
 

@@ -11,8 +11,6 @@ from starlette.types import Receive
 from exporter.web.errors import Refused
 from exporter.web.room import Body
 
-BODY_SECONDS: Final = 30.0
-"""How long a client may take to send its body."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _PIECE: Final = 4096
 # Who is too slow is not waited for any longer. After other refusals the connection stays, and the
@@ -29,13 +27,7 @@ class Disconnected(Exception):
     """The client went away before its body was whole."""
 
 
-async def read(
-    receive: Receive,
-    declared: bytes | None,
-    limit: int,
-    room: Body,
-    seconds: float = BODY_SECONDS,
-) -> bytes:
+async def read(receive: Receive, declared: bytes | None, limit: int, room: Body) -> bytes:
     """Return the body; raises :class:`Refused` when it is too large or too slow.
 
     Each part takes of its ``room`` before it is kept; that may be refused, or taken away.
@@ -43,14 +35,11 @@ async def read(
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
     try:
-        async with asyncio.timeout(seconds) as waiting:
-            room.waits(waiting)
-            return await _gather(receive, limit, room)
-    except TimeoutError:
-        told = f"body did not arrive in {seconds:g} s"
-        if room.given_up:
-            told = "body came too slowly while others wanted its room"
-        raise Refused(408, told, headers=_CLOSE) from None
+        return await _gather(receive, limit, room)
+    except asyncio.CancelledError:
+        if not room.cancelled_by_room():
+            raise
+        raise Refused(408, room.given_up or "", headers=_CLOSE) from None
 
 
 async def _gather(receive: Receive, limit: int, room: Body) -> bytes:

@@ -19,6 +19,8 @@ RESERVED_FILES: Final = 128
 class State(Enum):
     """What a connection waits for. Those that come first here make room first."""
 
+    __hash__ = object.__hash__  # an Enum's own is written in Python, and asked for each request
+
     HANDSHAKE = "the client's part of TLS"
     HEAD = "the head of a request"
     LINGER = "the client to see a refusal"

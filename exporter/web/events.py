@@ -13,6 +13,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -28,7 +29,7 @@ from exporter.web import body as bodies
 from exporter.web.errors import Refused
 from exporter.web.gate import check_open
 from exporter.web.idempotency import Answers
-from exporter.web.room import SLOW_SECONDS, Room, busy
+from exporter.web.room import BODY_SECONDS, SLOW_SECONDS, Room, busy
 from exporter.web.yielding import Precedence
 
 log = logging.getLogger("modelmeter")
@@ -55,7 +56,7 @@ class EventsRoute:
         service: Service,
         counting: Executor,
         reading: Executor,
-        body_seconds: float = bodies.BODY_SECONDS,
+        body_seconds: float = BODY_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
         precedence: Precedence | None = None,
     ) -> None:
@@ -63,9 +64,8 @@ class EventsRoute:
         self._counting_thread = counting
         self._reading_thread = reading
         self._answers = Answers(service)
-        self._body_seconds = body_seconds
         self._precedence = precedence or Precedence()
-        self._room = Room(slow_seconds)
+        self._room = Room(body_seconds, slow_seconds)
         self._waiting: Batch = []
         self._waiting_events = 0
         self._counting = False
@@ -111,14 +111,12 @@ class EventsRoute:
     ) -> tuple[int, bytes]:
         limit = self._service.settings.max_body_bytes
         check_open(self._service)
-        media_type = _media_type(headers)
+        media_type = _media_type(headers.get(b"content-type", b""))
         zipped = _zipped(headers)
         with self._room.body() as room:
-            body = await bodies.read(
-                receive, headers.get(b"content-length"), limit, room, self._body_seconds
-            )
-            with self._room.whole(room):
-                return await self._count(media_type, body, zipped, headers.get(b"x-model"), key)
+            body = await bodies.read(receive, headers.get(b"content-length"), limit, room)
+            room.whole()
+            return await self._count(media_type, body, zipped, headers.get(b"x-model"), key)
 
     async def _count(
         self,
@@ -222,8 +220,9 @@ def _settle(batch: Batch, counted: Counted) -> None:
             future.set_result(counted[place])
 
 
-def _media_type(headers: Mapping[bytes, bytes]) -> str:
-    media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower().decode("latin-1")
+@lru_cache(maxsize=64)
+def _media_type(told: bytes) -> str:
+    media_type = told.split(b";")[0].strip().lower().decode("latin-1")
     if media_type not in FORMATS:
         raise Refused(
             415, f"content type {media_type or '(none)'} is not known", [{"allowed": list(FORMATS)}]
@@ -232,7 +231,9 @@ def _media_type(headers: Mapping[bytes, bytes]) -> str:
 
 
 def _zipped(headers: Mapping[bytes, bytes]) -> bool:
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if b"content-encoding" not in headers:
+        return False
+    encoding = headers[b"content-encoding"].strip().lower()
     if encoding not in (b"gzip", b"identity", b""):
         shown = encoding.decode("latin-1")
         raise Refused(415, f"content encoding {shown} is not known", [{"allowed": ["gzip"]}])

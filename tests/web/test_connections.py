@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from exporter.collectors.own import Requests
+from exporter.web.body import read
 from exporter.web.connections import Connections, Limits, State
 from exporter.web.errors import Refused
 from exporter.web.room import BODIES_AT_ONCE, REQUESTS_AT_ONCE, Room
@@ -124,19 +125,83 @@ def test_no_more_bytes_than_there_is_room_for():
     run(work)
 
 
+def coming(room, sent, limit=10):
+    """A body of which so many bytes came, and no more will."""
+    parts = [{"type": "http.request", "body": b" " * sent, "more_body": True}]
+
+    async def receive():
+        return parts.pop() if parts else await asyncio.Event().wait()
+
+    async def work():
+        with room.body() as one:
+            return await read(receive, None, limit, one)
+
+    return asyncio.create_task(work())
+
+
 def test_a_slow_body_makes_room_and_a_whole_one_does_not():
     async def work():
         room = Room(slow_seconds=0.0)
-        with room.body() as whole, room.whole(whole), room.body() as slow, room.body() as one:
+        with room.body() as whole:
             # It is whole before anything else begins to come: nothing may take its room.
             whole.hold(BODIES_AT_ONCE * 10 - 1, 10)
-            slow.hold(1, 10)
-            one.hold(1, 10)
-            assert (slow.given_up, whole.given_up) == (True, False)
-            with pytest.raises(TimeoutError):
-                slow.hold(1, 10)
-            with pytest.raises(Refused):
+            whole.whole()
+            slow = coming(room, 1)
+            await asyncio.sleep(0)
+            with room.body() as one:
                 one.hold(1, 10)
+                with pytest.raises(Refused, match="too many bodies"):
+                    one.hold(1, 10)
+                with pytest.raises(Refused, match="while others wanted its room") as refused:
+                    await slow
+                assert (refused.value.status, whole.given_up) == (408, None)
+
+    run(work)
+
+
+def test_each_body_has_its_own_time():
+    async def work():
+        room = Room(body_seconds=0.1)
+        first = coming(room, 1)
+        await asyncio.sleep(0.06)
+        second = coming(room, 1)
+        with pytest.raises(Refused, match=r"did not arrive in 0\.1 s"):
+            await first
+        assert not second.done()
+        with pytest.raises(Refused):
+            await second
+        # Nothing came meanwhile that would have it looked after.
+        with pytest.raises(Refused):
+            await asyncio.wait_for(coming(room, 1), 10)
+
+    run(work)
+
+
+def test_a_body_that_left_is_not_given_up():
+    async def work():
+        room = Room(body_seconds=0.05)
+        with room.body() as one:
+            one.hold(1, 10)
+            one.whole()
+            await asyncio.sleep(0.1)
+            assert one.given_up is None
+        with room.body():
+            pass
+        await asyncio.sleep(0.1)
+
+    run(work)
+
+
+def test_a_server_that_ends_a_request_ends_it_though_it_was_given_up():
+    async def work():
+        room = Room(slow_seconds=0.0)
+        slow = coming(room, BODIES_AT_ONCE * 10, BODIES_AT_ONCE * 10)
+        await asyncio.sleep(0)
+        with room.body() as one:
+            one.hold(1, 10)
+            slow.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await slow
 
     run(work)
 
@@ -145,17 +210,18 @@ def test_no_more_requests_than_may_wait():
     async def work():
         room = Room()
         waiting = [room.body() for _ in range(REQUESTS_AT_ONCE)]
-        held = [room.whole(one.__enter__()) for one in waiting]
-        for one in held:
-            one.__enter__()
-        more = room.body()
-        last = room.whole(more.__enter__())
-        with pytest.raises(Refused, match="too many requests") as refused:
-            last.__enter__()
+        for one in waiting:
+            one.whole()
+        with (
+            room.body() as more,
+            pytest.raises(Refused, match="too many requests") as refused,
+        ):
+            more.whole()
         assert refused.value.headers == {"retry-after": "1"}
-        held[0].__exit__(None, None, None)
-        with room.body() as more, room.whole(more):
+        with waiting[0]:
             pass
+        with room.body() as more:
+            more.whole()
 
     run(work)
 
