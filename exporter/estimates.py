@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from scipy import special
+
+from exporter.special import special
 
 Bound = Literal["min", "max"]
 Interval = tuple[float, float]

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
+    "special",
     "exporter events rows edges logbins estimates rate bins answers coded labels client",
     "schema slots curves config logs allocator packing",
     "environment registry join ingest store operations",
@@ -38,7 +39,7 @@ LAYERS = (
 """Bottom to top. Names are modules or whole packages; one layer's names do not know each other."""
 
 OF_PLUG_INS = {"events", "registry", "schema", "rows", "edges", "estimates", "logbins", "curves",
-               "bins", "window", "coded"}  # fmt: skip
+               "bins", "window", "coded", "special"}  # fmt: skip
 PURE = {"__future__", "collections", "collections.abc", "functools", "math", "typing",
         "dataclasses", "numpy", "numpy.typing", "scipy.special"}  # fmt: skip
 CLOCKS = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "process_time", "now",
@@ -162,7 +163,8 @@ def test_events_and_schema_stand_alone():
 
 
 def test_serving_loads_no_more_than_it_needs():
-    heavy = ("scipy.optimize", "scipy.stats", "scipy.sparse", "pyarrow", "exporter.reference.build")
+    heavy = ("scipy.optimize", "scipy.stats", "scipy.sparse", "pyarrow", "exporter.reference.build",
+             "numpy.f2py", "numpy.testing", "numpy.random", "numpy.ma")  # fmt: skip
     program = (
         "import sys, exporter.app; from exporter.registry import discover; discover();"
         f"print(*[name for name in {heavy!r} if name in sys.modules])"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy import special
 
 from exporter.comparison import Comparison, merged
 from exporter.distances import distance
 from exporter.registry import Floats
+from exporter.special import special
 
 GROUPS: Final = 20
 """Bins of about equal share of the reference: more of them tell of noise."""

@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+
+from exporter.special import special
 
 Floats = NDArray[np.float64]
 

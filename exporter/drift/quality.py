@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from exporter.bins import SPECIAL, FeatureCounts
 from exporter.decisions import FEWEST, LEVELS
 from exporter.drift.effect import Codes
 from exporter.estimates import SURE, wilson
 from exporter.registry import Floats
+from exporter.special import special
 from exporter.window import Window
 
 Problem = Literal["missing", "outside"]

@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
-from scipy import special
 
 from exporter.bins import FeatureBins
 from exporter.coded import Coded
@@ -26,6 +25,7 @@ from exporter.reference.reference import FEWEST_WINDOWS, HORIZONS, Reference, Va
 from exporter.registry import METRICS, STATISTICS, Floats, Metric
 from exporter.rows import Labels, Predictions
 from exporter.schema import Schema
+from exporter.special import special
 from exporter.window import Window
 
 UNSURE: Final = 0.05
