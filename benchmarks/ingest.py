@@ -7,7 +7,8 @@ event. That of a batch decodes it too, with the same libraries, and keeps its id
 what must be done before anything is checked, joined, journalled or counted.
 Figures are processor time of the server process, as the operating system counts it; medians of
 several runs, each with ids of its own. Predictions wait for their labels, and everything is
-journalled, unless a row says otherwise.
+journalled, unless a row says otherwise. One event has a second floor, which also has each body on
+disk before it answers, those that came together in one write.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
@@ -33,8 +34,28 @@ from benchmarks.result import Row, report, show
 
 FEATURES: Final = 10
 BARE: Final = """
-import sys, uvicorn
-kept = {}
+import asyncio, concurrent.futures, os, sys, uvicorn, zlib
+kept, waiting, writing = {}, [], []
+thread = concurrent.futures.ThreadPoolExecutor(1)
+def write(bodies):
+    os.writev(file, [part for body in bodies for part in (zlib.crc32(body).to_bytes(4), body)])
+    os.fdatasync(file)
+async def write_all():
+    while waiting:
+        batch = waiting[:]
+        waiting.clear()
+        bodies = [body for body, _ in batch]
+        await asyncio.get_running_loop().run_in_executor(thread, write, bodies)
+        for _, written in batch:
+            written.set_result(None)
+    writing.clear()
+async def journal(body):
+    loop = asyncio.get_running_loop()
+    written = loop.create_future()
+    waiting.append((body, written))
+    if not writing:
+        writing.append(loop.create_task(write_all()))
+    await written
 async def app(scope, receive, send):
     parts, more = [], True
     while more:
@@ -44,11 +65,14 @@ async def app(scope, receive, send):
     if decode is not None:
         ids = decode(b"".join(parts))
         kept.update(zip(ids, range(len(kept), len(kept) + len(ids))))
+    if file is not None:
+        await journal(b"".join(parts))
     headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"{}"})
 decode = None
 {decode}
+file = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT) if len(sys.argv) > 2 else None
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), loop="uvloop", http="httptools",
             log_level="critical", access_log=False, lifespan="off")
 """
@@ -91,8 +115,9 @@ class Aim:
 
 
 ALONE: Final = (
-    "a request alone pays for what a batch shares: its way through the event loop, a lock, a frame "
-    "of the journal and numpy calls on one row; the floor is uvicorn's parsing alone"
+    "a request alone pays for what a batch shares: its way through the event loop, a frame of the "
+    "journal and numpy calls on a few rows; the floor is uvicorn's parsing alone, and having the "
+    "body on disk before the answer is most of what the aim leaves, or more"
 )
 PARSING: Final = (
     "the floor decodes and keeps ids; what is above it are checks of every value, columns of what "
@@ -169,10 +194,15 @@ def variants() -> list[Variant]:
 def measured(variant: Variant, events: int, runs: int) -> Row:
     """Return what a load costs, beside the floor."""
     events = min(events, 6_000) if variant.format == "one event" else events
-    ours, floor = [], []
-    with bare(variant.kind) as under, modelmeter(journal=variant.journal) as server:
+    durable = variant == Variant("one event")
+    with ExitStack() as stack:
+        server = stack.enter_context(modelmeter(journal=variant.journal))
+        floors = [stack.enter_context(bare(variant.kind))]
+        floors += [stack.enter_context(bare(variant.kind, journal=True))] if durable else []
+        found: list[list[float]] = [[] for _ in (server, *floors)]
         asyncio.run(send(server[1], warm(), CONNECTIONS))
-        asyncio.run(send(under[1], load_of(variant, range(1000)), CONNECTIONS))
+        for under in floors:
+            asyncio.run(send(under[1], load_of(variant, range(1000)), CONNECTIONS))
         if variant.reference:
             asyncio.run(send(server[1], refer(), 1))
         settle()
@@ -182,17 +212,19 @@ def measured(variant: Variant, events: int, runs: int) -> Row:
                 first = load_of(replace(variant, labels=False), load.numbers)
                 asyncio.run(send(server[1], first, CONNECTIONS))
                 settle()
-            floor.append(cost(*under, load) / events)
-            ours.append(cost(*server, load) / events)
-    return row_of(variant, statistics.median(ours), statistics.median(floor))
+            for costs, (process, port) in zip(found, (server, *floors), strict=True):
+                costs.append(cost(process, port, load) / events)
+    return row_of(variant, *map(statistics.median, found))
 
 
-def row_of(variant: Variant, ours: float, floor: float) -> Row:
-    """Return a row; both costs are seconds an event."""
+def row_of(variant: Variant, ours: float, floor: float, durable: float | None = None) -> Row:
+    """Return a row; all costs are seconds an event."""
     aim = AIMS.get(variant.name, Aim())
     ratio = ours / floor if floor else math.inf
     figure = f"{ours * 1e6:.2f} us, {1 / ours:,.0f} a second and core"
     beside = f"floor {floor * 1e6:.2f} us, ratio {ratio:.1f}"
+    if durable:
+        beside += f"; with a journal {durable * 1e6:.2f} us, ratio {ours / durable:.1f}"
     if aim.ratio:
         return Row(variant.name, figure, beside, f"<= {aim.ratio} x", ratio <= aim.ratio, aim.why)
     if aim.rate:
@@ -279,12 +311,15 @@ def warm() -> Load:
 
 
 @contextmanager
-def bare(kind: str) -> Iterator[tuple[psutil.Process, int]]:
+def bare(kind: str, *, journal: bool = False) -> Iterator[tuple[psutil.Process, int]]:
     """Run the floor of a format."""
     port = free_port()
     program = BARE.replace("{decode}", DECODED[kind])
-    with running([sys.executable, "-c", program, str(port)], port) as process:
-        yield process, port
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        command = [sys.executable, "-c", program, str(port)]
+        command += [f"{folder}/journal"] if journal else []
+        with running(command, port) as process:
+            yield process, port
 
 
 @contextmanager
