@@ -28,6 +28,8 @@ from exporter.config import JoinSettings, Settings, WindowSpec
 from exporter.exposition import openmetrics
 from exporter.registry import discover
 
+IDLE_MB: Final = 83
+"""An idle service (`benchmarks.restart`)."""
 SPANS: Final = (300, 3600, 86_400, 900, 10_800, 43_200)
 MINUTES: Final = 5
 ROUNDS: Final = 5
@@ -150,7 +152,7 @@ def sizing(points: Sequence[Point]) -> None:
         ]
         print(
             f"| {point.models} | {point.features} | {cost.samples:,.0f} "
-            f"| {90 + cost.megabytes:.0f} | "
+            f"| {IDLE_MB + cost.megabytes:.0f} | "
             + " | ".join(f"{one:.3f}" for one in cores) + " |"
         )  # fmt: skip
 

@@ -34,7 +34,7 @@ ID = "prediction-{:020}"
 
 TESTS = (
     "the environment of the tests has what FastAPI and numpy import where it is there "
-    "(OpenTelemetry, charset_normalizer): 1.2 MB; with requirements.lock alone it is 90.0 MB"
+    "(OpenTelemetry, charset_normalizer): 1.2 MB"
 )
 
 
