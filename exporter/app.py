@@ -10,17 +10,13 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
-from exporter import __version__, registry
+from exporter import registry
 from exporter.collectors.gpu import GpuCollector
 from exporter.collectors.model_server import ModelServerCollector
 from exporter.config import ConfigError, Settings, parse_address
@@ -32,137 +28,15 @@ from exporter.server.sampler import Sampler
 from exporter.server.server import Server as ModelServer
 from exporter.service import Clock, Service
 from exporter.store.folder import Folder
-from exporter.web import access, errors, landing, references, routes, schemas, tls
-from exporter.web.auth import Guard
+from exporter.web import tls
+from exporter.web.application import build
 from exporter.web.connections import Connections, Limits, most_connections
-from exporter.web.events import EventsRoute
 from exporter.web.live import WebConfig
-from exporter.web.room import BODY_SECONDS, SLOW_SECONDS
-from exporter.web.scrapes import Scrapes
 from exporter.web.server import Server
-from exporter.web.yielding import Precedence
 
 log = logging.getLogger("modelmeter")
 
-TICK_SECONDS: Final = 0.1
-"""How long an event waits at most before it is folded."""
-LOOK_SECONDS: Final = 0.5
-"""How often it is looked whether first events are there, or a snapshot is due."""
 DRAIN_SECONDS: Final = 4
-
-
-class _Application(FastAPI):
-    """FastAPI, with the ingest route in front: it carries nearly all of the traffic.
-
-    In front of both stands the guard.
-    """
-
-    def __init__(self, events: EventsRoute, guard: Guard, **options: Any) -> None:
-        super().__init__(**options)
-        self._events = events
-        self._guard = guard
-        # Registered too, so that another method or path is answered as for any route.
-        self.router.routes.append(Route("/v1/events", events, methods=["POST"], name="events"))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            passed = await self._guard.admit(scope, send)
-            if passed is None:
-                return
-            send = passed
-        if scope["type"] == "http" and scope["path"] == "/v1/events" and scope["method"] == "POST":
-            await self._events(scope, receive, send)
-        elif scope["type"] == "http" and scope["method"] == "HEAD":
-            # The server sends the headers alone, since to it the method is still HEAD.
-            await super().__call__({**scope, "method": "GET"}, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
-
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, the ingest route included."""
-        document = super().openapi()
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                # FastAPI says it of every route with parameters; ours take any text.
-                if "HTTPValidationError" in str(operation["responses"].get("422")):
-                    del operation["responses"]["422"]
-        document.pop("components", None)
-        document["paths"]["/v1/events"] = {"post": schemas.ingest_operation()}
-        access.tell(document)
-        return document
-
-
-def build(
-    service: Service,
-    body_seconds: float = BODY_SECONDS,
-    slow_seconds: float = SLOW_SECONDS,
-    web: WebConfig | None = None,
-) -> FastAPI:
-    """Return the application that serves ``service``; a body may take ``body_seconds`` to come.
-
-    After ``slow_seconds`` it makes room for others if there is none left. ``web`` is the
-    configuration that says who may come in.
-    """
-    guard = Guard(service, web)
-    counting = ThreadPoolExecutor(1, "count")
-    reading = ThreadPoolExecutor(1, "read")
-    saving = ThreadPoolExecutor(1, "save")
-    scraping = ThreadPoolExecutor(1, "scrape")
-    building = ThreadPoolExecutor(1, "references")
-    showing = ThreadPoolExecutor(1, "page")
-    precedence = Precedence()
-
-    def tick() -> None:
-        precedence.give_way()
-        service.tick()
-
-    def build_first() -> None:
-        # Before the state is back, a collection that is whole may have become a reference already.
-        if not service.restoring:
-            service.references.build_first()
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        tasks = [
-            asyncio.create_task(_restore(service, saving)),
-            asyncio.create_task(_again(TICK_SECONDS, tick, counting)),
-            asyncio.create_task(_again(LOOK_SECONDS, build_first, building)),
-            asyncio.create_task(_again(LOOK_SECONDS, service.ledger.save_if_due, saving)),
-        ]
-        for one in service.beside:
-            one.start()
-        yield
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        service.references.builder.end()
-
-        def end() -> None:
-            for one in service.beside:
-                one.end()
-            for executor in (building, reading, counting, scraping, saving, showing):
-                executor.shutdown()
-            guard.close()
-            service.close()
-
-        # Not on the event loop: a second signal must be heard meanwhile.
-        await asyncio.to_thread(end)
-
-    app = _Application(
-        EventsRoute(service, counting, reading, body_seconds, slow_seconds, precedence),
-        guard,
-        title="modelmeter",
-        version=__version__,
-        summary="Prometheus exporter for the quality of a model in production",
-        lifespan=lifespan,
-        redirect_slashes=False,
-    )
-    errors.install(app, service.requests)
-    app.include_router(routes.router(service, Scrapes(service.scraper, scraping, precedence)))
-    app.include_router(references.router(service))
-    app.include_router(landing.router(service, showing, precedence))
-    return app
 
 
 def create_service(
@@ -303,27 +177,6 @@ class _Server(Server):
                 log.exception("configuration not reloaded")
 
         asyncio.get_running_loop().run_in_executor(None, work)
-
-
-async def _restore(service: Service, thread: ThreadPoolExecutor) -> None:
-    """Bring the state back; without it there is nothing to serve."""
-    try:
-        await asyncio.get_running_loop().run_in_executor(thread, service.restore)
-    except Exception:
-        log.exception("the state cannot be restored")
-        service.failed = True
-        signal.raise_signal(signal.SIGTERM)
-
-
-async def _again(seconds: float, work: Callable[[], None], thread: ThreadPoolExecutor) -> None:
-    """Do ``work`` in a thread again and again, with a pause between."""
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await loop.run_in_executor(thread, work)
-        except Exception:
-            log.exception("failed: %s", work.__name__)
 
 
 def _listen(address: str) -> socket.socket:

@@ -65,7 +65,7 @@ def test_a_stop_while_it_restores_leaves_everything_as_it_was(tmp_path, monkeypa
         raise RuntimeError("broken")
 
     monkeypatch.setattr(Service, "restore", broken)
-    monkeypatch.setattr("exporter.app.signal.raise_signal", lambda number: None)
+    monkeypatch.setattr("exporter.web.life.signal.raise_signal", lambda number: None)
     with pytest.raises(AssertionError, match="the restore"), running(folder=tmp_path, seconds=1):
         pass
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*-*")} == before
@@ -91,7 +91,7 @@ def test_no_reference_is_built_of_first_events_that_may_be_one_already(tmp_path,
         until(lambda: len(ticks) > 5, "ticks")
         go.set()
 
-    monkeypatch.setattr("exporter.app.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("exporter.web.life.LOOK_SECONDS", 0.01)
     monkeypatch.setattr(Service, "restore", slow)
     monkeypatch.setattr(Service, "tick", ticked)
     monkeypatch.setattr(ReferenceStore, "build_first", lambda self: built.append(len(ticks)))
