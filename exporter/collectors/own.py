@@ -71,13 +71,25 @@ class OwnCollector:
 
     def collect(self) -> Iterable[Family | Metric]:
         """Return what modelmeter tells of itself."""
-        with self._monitor.lock:
-            received, clamped = self._monitor.models.received, self._monitor.models.clamped
-            rejected = Counter(self._monitor.models.rejected)
-            dropped = self._monitor.models.over_by_reason()
         build = Family("modelmeter_build_info", "The running version.", "gauge")
         build.add({"version": __version__, "python": platform.python_version()}, 1)
         yield build
+        yield from self._events()
+        yield from self._refusals()
+        yield from self._bounds()
+        yield _one(
+            "modelmeter_config_last_reload_successful",
+            "Whether the last reload of the configuration was successful.",
+            "gauge",
+            self._requests.reload_successful,
+        )
+        yield from self._usage()
+        yield from self._process.collect()
+
+    def _events(self) -> Iterable[Family]:
+        with self._monitor.lock:
+            received, clamped = self._monitor.models.received, self._monitor.models.clamped
+            rejected = Counter(self._monitor.models.rejected)
         yield _one("modelmeter_events_received_total", "Events received.", "counter", received)
         yield _each(
             "modelmeter_events_rejected_total",
@@ -91,6 +103,8 @@ class OwnCollector:
             "counter",
             clamped,
         )
+
+    def _refusals(self) -> Iterable[Family]:
         yield _each(
             "modelmeter_requests_rejected_total",
             "Requests answered with an error, by status code.",
@@ -106,18 +120,18 @@ class OwnCollector:
             "reason",
             {reason: self._requests.closed[reason] for reason in CLOSED},
         )
+
+    def _bounds(self) -> Iterable[Family]:
+        with self._monitor.lock:
+            dropped = self._monitor.models.over_by_reason()
         yield _each(
             "modelmeter_series_dropped_total",
             "Events (for max_series: series) over a bound: accepted, without series of their own.",
             "reason",
             {name: dropped[name] for name in (*BOUNDS, *sorted(dropped))},
         )
-        yield _one(
-            "modelmeter_config_last_reload_successful",
-            "Whether the last reload of the configuration was successful.",
-            "gauge",
-            self._requests.reload_successful,
-        )
+
+    def _usage(self) -> Iterable[Family]:
         cpu, memory = self._cost.read()
         yield _one(
             "modelmeter_cpu_seconds_total",
@@ -131,7 +145,6 @@ class OwnCollector:
             "gauge",
             memory,
         )
-        yield from self._process.collect()
 
 
 def _one(name: str, help: str, type: str, value: float) -> Family:

@@ -60,13 +60,7 @@ def build(
     if encoder.schema is None:
         raise FieldError("prediction", "a reference needs events with predictions")
     _learn_classes(encoder, columns)
-    faults = encoder.faults(columns)
-    kept = columns.predicts.copy()
-    kept[list(faults)] = False
-    if not kept.any():
-        raise FieldError(*next(iter(faults.values())))
-    if not kept.all():
-        columns = columns.take(np.flatnonzero(kept).tolist())
+    columns = _usable(encoder, columns)
     encoder.add_features(sorted(feature_names(columns.features)))
     names = encoder.schema.features
     table = feature_columns(columns.features, names, len(columns)) or {}
@@ -100,6 +94,16 @@ def build(
     )
     measured = variability(reference, predictions, labels, columns.ts, labelled, progress)
     return replace(reference, variability=measured), found
+
+
+def _usable(encoder: Encoder, columns: Columns) -> Columns:
+    """Return the events that predict and contradict nothing; raises :class:`FieldError` if none."""
+    faults = encoder.faults(columns)
+    kept = columns.predicts.copy()
+    kept[list(faults)] = False
+    if not kept.any():
+        raise FieldError(*next(iter(faults.values())))
+    return columns if kept.all() else columns.take(np.flatnonzero(kept).tolist())
 
 
 def rows(
