@@ -10,8 +10,9 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from exporter.encode import Encoded, Faults
+from exporter.encode import Encoded
 from exporter.events import DEFAULT_VERSION, MAX_AHEAD_SECONDS, Rejection, Value
+from exporter.faults import Faults, label_faults, refused_labels
 from exporter.ingest.columns import Columns, Floats
 from exporter.join import LabelEntries, Labelled
 from exporter.model import ModelVersion
@@ -150,7 +151,7 @@ class Intake:
         """Count labels that waited; one that contradicts the task has waited in vain."""
         if not met:
             return
-        faults = model.encoder.label_faults([value for _, value, _ in met])
+        faults = label_faults(model.known, [value for _, value, _ in met])
         model.orphaned += len(faults)
         good = [one for i, one in enumerate(met) if i not in faults]
         if good:
@@ -230,7 +231,7 @@ class Intake:
         models = {model.owner.number: model for model in versions}
         for matches in found.matches:
             model = models[matches.owner.number]
-            faults = model.encoder.label_faults([labels.values[i] for i in matches.at])
+            faults = label_faults(model.known, [labels.values[i] for i in matches.at])
             if faults:
                 model.orphaned += len(faults)
                 matches.drop(faults)
@@ -306,9 +307,9 @@ def _common_faults(versions: Sequence[ModelVersion], columns: Columns) -> Faults
     assert columns.label is not None
     common: Faults | None = None
     for model in versions:
-        if model.encoder.task is None:
+        if model.known.task is None:
             return {}
-        faults = model.encoder.refused_labels(columns.label)
+        faults = refused_labels(model.known, columns.label)
         common = faults if common is None else {i: f for i, f in common.items() if i in faults}
     return common or {}
 

@@ -14,11 +14,13 @@ from exporter.anomalies.series import Anomalies
 from exporter.config import ModelSettings, WindowSpec
 from exporter.counts import Counts
 from exporter.deciding import Decisions
-from exporter.encode import Encoded, Encoder, Faults, Remembered
+from exporter.encode import Encoded, Encoder, Remembered
 from exporter.events import Value
+from exporter.faults import Faults, contradictions
 from exporter.features import feature_columns, feature_names
 from exporter.ingest.columns import Columns, Features
 from exporter.join import Matches
+from exporter.known import Known
 from exporter.recent import Recent
 from exporter.reference.first import FirstEvents
 from exporter.reference.reference import Reference
@@ -46,6 +48,7 @@ class ModelVersion:
     windows: Sequence[WindowSpec]
     owner: Owner
     activity: Activity
+    known: Known = field(init=False)
     encoder: Encoder = field(init=False)
     counts: Counts | None = None
     duplicates: int = 0
@@ -64,7 +67,8 @@ class ModelVersion:
     _seen: Schema | None = None
 
     def __post_init__(self) -> None:
-        self.encoder = Encoder(self.settings)
+        self.known = Known(self.settings)
+        self.encoder = Encoder(self.known)
 
     def dump(self, now: float) -> dict[str, Any]:
         """Return everything but settings, owner and reference as plain objects and arrays."""
@@ -72,9 +76,9 @@ class ModelVersion:
             "seen": self.activity.seen,
             "prediction": self.activity.prediction,
             "label": self.activity.label,
-            "encoder": self.encoder.dump(),
+            "encoder": self.known.dump(),
             "counts": None if self.counts is None else self.counts.dump(now),
-            "current": self._seen is self.encoder.schema,
+            "current": self._seen is self.known.schema,
             "duplicates": self.duplicates,
             "orphaned": self.orphaned,
             "over_features": self.over_features,
@@ -85,14 +89,14 @@ class ModelVersion:
     def load(self, dumped: Mapping[str, Any], reference: Reference | None) -> None:
         """Take what was dumped under the same settings and ``reference``."""
         self.activity = Activity(dumped["seen"], dumped["prediction"], dumped["label"])
-        self.encoder.load(dumped["encoder"])
+        self.known.load(dumped["encoder"])
         self.reference, self.undecided = reference, True
-        if dumped["counts"] is not None and self.encoder.schema is not None:
+        if dumped["counts"] is not None and self.known.schema is not None:
             self.counts = Counts(
-                self.encoder.schema, self.windows, 0.0, per_class=self.settings.per_class
+                self.known.schema, self.windows, 0.0, per_class=self.settings.per_class
             )
             self.counts.load(dumped["counts"], reference)
-            self._seen = self.encoder.schema if dumped["current"] else None
+            self._seen = self.known.schema if dumped["current"] else None
         self.duplicates, self.orphaned = dumped["duplicates"], dumped["orphaned"]
         self.over_features = dumped["over_features"]
         self.anomalies.load(dumped["anomalies"])
@@ -100,7 +104,7 @@ class ModelVersion:
 
     def forget_totals(self) -> None:
         """Let every counter begin anew at 0; windows and what waits stay."""
-        self.duplicates = self.orphaned = self.over_features = self.encoder.over_classes = 0
+        self.duplicates = self.orphaned = self.over_features = self.known.over_classes = 0
         owner = self.owner
         owner.expired_ttl = owner.expired_capacity = owner.orphaned = 0
         if self.counts is not None:
@@ -111,7 +115,7 @@ class ModelVersion:
         self.windows = windows
         if settings != self.settings:
             self.settings = settings
-            self.encoder.configure(settings)
+            self.known.configure(settings)
             self.decisions = Decisions()
         if self.counts is not None:
             self._counts(now).configure(windows, settings.per_class, now)
@@ -121,21 +125,21 @@ class ModelVersion:
 
         Raises :class:`FieldError` when the reference is of another task.
         """
-        self.encoder.adopt(reference)
+        self.known.adopt(reference)
         self.reference = reference
         self.decisions, self.undecided = Decisions(), True
-        if self.counts is not None and self.encoder.schema is not None:
+        if self.counts is not None and self.known.schema is not None:
             self._counts(now)
-            self.counts.adopt(reference, self.encoder.schema, now)
+            self.counts.adopt(reference, self.known.schema, now)
 
     def over_by_reason(self) -> dict[str, int]:
         """Return how many events were over a bound of this model, by reason."""
-        return {"max_features": self.over_features, "max_classes": self.encoder.over_classes}
+        return {"max_features": self.over_features, "max_classes": self.known.over_classes}
 
     def faults(self, columns: Columns) -> Faults:
         """Return the events that contradict what is known of this model, by position."""
-        self.encoder.learn_task(columns)
-        faults = self.encoder.faults(columns)
+        self.known.learn_task(columns)
+        faults = contradictions(self.known, columns)
         if not self.settings.join and columns.label is not None:
             for i in np.flatnonzero(~columns.predicts).tolist():
                 faults.setdefault(
@@ -241,8 +245,8 @@ class ModelVersion:
         """Return the class probabilities that were remembered, as wide as there are classes."""
         if extra is None or not any(one is not None and one.scores is not None for one in extra):
             return None
-        assert self.encoder.schema is not None
-        matrix = np.zeros((len(extra), len(self.encoder.schema.classes)))
+        assert self.known.schema is not None
+        matrix = np.zeros((len(extra), len(self.known.schema.classes)))
         for i, one in enumerate(extra):
             if one is None or one.scores is None:
                 matrix[i] = np.nan
@@ -253,7 +257,7 @@ class ModelVersion:
 
     def _counts(self, now: float) -> Counts:
         """Return the counts, brought up to the classes and features that are known by now."""
-        schema = self.encoder.schema
+        schema = self.known.schema
         assert schema is not None
         if self.counts is None:
             self.counts = Counts(schema, self.windows, now, per_class=self.settings.per_class)
@@ -268,10 +272,10 @@ class ModelVersion:
     def _learn_features(self, features: Features | None) -> None:
         if features is None:
             return
-        assert self.encoder.schema is not None
-        names = feature_names(features) - set(self.encoder.schema.features)
+        assert self.known.schema is not None
+        names = feature_names(features) - set(self.known.schema.features)
         if names:
-            self._drop_features(features, set(self.encoder.add_features(sorted(names))))
+            self._drop_features(features, set(self.known.add_features(sorted(names))))
 
     def _drop_features(self, features: Features, over: set[str]) -> None:
         """Count the events that carried features over the bound."""
@@ -284,4 +288,4 @@ class ModelVersion:
             self.over_features += sum(1 for row in rows if not over.isdisjoint(row))
 
     def _feature_names(self) -> tuple[str, ...]:
-        return self.encoder.schema.features if self.encoder.schema is not None else ()
+        return self.known.schema.features if self.known.schema is not None else ()

@@ -53,7 +53,7 @@ class ReferenceStore:
             if (name, version) not in sent and len(sent) >= models.settings.max_models:
                 raise FieldError("model", f"there are already {len(sent)} references (max_models)")
             for model in self._served(name, version):
-                task = model.encoder.task
+                task = model.known.task
                 if task not in (None, reference.schema.task):
                     told = f"is {task} for version {model.version}, the reference is of "
                     raise FieldError("task", told + reference.schema.task)

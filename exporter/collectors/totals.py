@@ -87,7 +87,7 @@ def _state(monitor: Monitor, models: Iterable[ModelVersion]) -> Iterable[Family]
     )
     for model in models:
         labels = _labels(model)
-        task = model.encoder.task
+        task = model.known.task
         if task is not None:
             info.add(labels.and_(("task", task), ("team", model.settings.team)), 1)
         pending.add(labels, model.owner.pending)

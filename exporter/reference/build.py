@@ -12,10 +12,12 @@ import numpy as np
 from exporter.bins import MAX_CATEGORIES, FeatureBins, FeatureKind
 from exporter.coded import Coded
 from exporter.config import ModelSettings
-from exporter.encode import Codes, Encoder
+from exporter.encode import Encoder
 from exporter.events import FieldError, class_name
+from exporter.faults import contradictions
 from exporter.features import feature_columns, feature_names
 from exporter.ingest.columns import Columns
+from exporter.known import Codes, Known
 from exporter.layout import Layout
 from exporter.reference.calibration import calibrated
 from exporter.reference.reference import FeatureSummary, Reference
@@ -55,14 +57,14 @@ def build(
 
     Raises :class:`FieldError` when they hold no prediction, or contradict each other's task.
     """
-    encoder = Encoder(settings)
-    encoder.learn_task(columns)
-    if encoder.schema is None:
+    known = Known(settings)
+    known.learn_task(columns)
+    if known.schema is None:
         raise FieldError("prediction", "a reference needs events with predictions")
-    _learn_classes(encoder, columns)
-    columns = _usable(encoder, columns)
-    encoder.add_features(sorted(feature_names(columns.features)))
-    names = encoder.schema.features
+    _learn_classes(known, columns)
+    columns = _usable(known, columns)
+    known.add_features(sorted(feature_names(columns.features)))
+    names = known.schema.features
     table = feature_columns(columns.features, names, len(columns)) or {}
     found = []
     bins = []
@@ -72,13 +74,13 @@ def build(
         bins.append(one)
         found.append(summary)
     labelled = _labelled(columns)
-    predictions, labels = rows(encoder, columns, table, labelled)
-    assert encoder.schema is not None
+    predictions, labels = rows(Encoder(known), columns, table, labelled)
+    assert known.schema is not None
     schema = replace(
-        fitted(encoder.schema, predictions, labels),
+        fitted(known.schema, predictions, labels),
         bins=tuple(bins),
-        outputs=_value_bins("prediction", encoder, predictions.value),
-        targets=_value_bins("label", encoder, labels.truth if labels is not None else None),
+        outputs=_value_bins("prediction", known, predictions.value),
+        targets=_value_bins("label", known, labels.truth if labels is not None else None),
     )
     schema = calibrated(schema, labels)
     vector = Layout(schema, STATISTICS.values()).fold(predictions, labels)
@@ -96,9 +98,9 @@ def build(
     return replace(reference, variability=measured), found
 
 
-def _usable(encoder: Encoder, columns: Columns) -> Columns:
+def _usable(known: Known, columns: Columns) -> Columns:
     """Return the events that predict and contradict nothing; raises :class:`FieldError` if none."""
-    faults = encoder.faults(columns)
+    faults = contradictions(known, columns)
     kept = columns.predicts.copy()
     kept[list(faults)] = False
     if not kept.any():
@@ -217,12 +219,12 @@ def _runs(ordered: Floats) -> Codes:
     return np.flatnonzero(np.concatenate([ordered[:1] == ordered[:1], ordered[1:] != ordered[:-1]]))
 
 
-def _value_bins(name: str, encoder: Encoder, values: Floats | None) -> FeatureBins | None:
+def _value_bins(name: str, known: Known, values: Floats | None) -> FeatureBins | None:
     """Return bins for the numbers of a regression, ``None`` where there are none."""
-    if encoder.task != "regression" or values is None:
+    if known.task != "regression" or values is None:
         return None
-    known = np.sort(values[~np.isnan(values)])
-    return numeric_bins(name, known) if len(known) else None
+    there = np.sort(values[~np.isnan(values)])
+    return numeric_bins(name, there) if len(there) else None
 
 
 def category_bins(name: str, times: Counter[str]) -> FeatureBins:
@@ -240,9 +242,9 @@ def _categories(column: Any) -> Counter[str]:
     return times
 
 
-def _learn_classes(encoder: Encoder, columns: Columns) -> None:
-    """Let the encoder see each class once: what it knows already it finds at once."""
-    if encoder.task == "regression":
+def _learn_classes(known: Known, columns: Columns) -> None:
+    """See each class once: what is known already is found at once."""
+    if known.task == "regression":
         return
     first: dict[Any, int] = {}
     for column in (columns.label, columns.prediction):
@@ -252,9 +254,10 @@ def _learn_classes(encoder: Encoder, columns: Columns) -> None:
     if not first:
         return
     sample = columns.take(sorted(set(first.values())))
-    faults = encoder.faults(sample)
+    faults = contradictions(known, sample)
     sample = sample.take([i for i in range(len(sample)) if i not in faults])
     if len(sample):
+        encoder = Encoder(known)
         encoder.predictions(sample)
         encoder.labels([value for value in sample.label or () if value is not None])
 

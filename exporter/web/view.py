@@ -20,13 +20,13 @@ from exporter.window import Window
 
 def model_view(models: Models, model: ModelVersion, now: float) -> dict[str, Any]:
     """Return everything known of one model version."""
-    schema = model.encoder.schema
+    schema = model.known.schema
     windows = model.counts.all_windows(now) if model.counts is not None else ()
     return {
         "model": model.name,
         "version": model.version,
         "team": model.settings.team,
-        "task": model.encoder.task,
+        "task": model.known.task,
         "classes": list(schema.classes) if schema else [],
         "positive_class": schema.positive if schema else None,
         "threshold": schema.threshold if schema else None,

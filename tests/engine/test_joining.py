@@ -124,7 +124,7 @@ def test_a_label_for_another_version_leaves_a_binary_model_two_classes():
     send(fed, {"version": "two", "id": "a", "score": 0.7})
     send(fed, {"version": "many", "id": "a", "scores": {"cat": 0.6, "dog": 0.4}})
     send(fed, {"id": "a", "label": "cat"})
-    assert version(fed, "two").encoder.schema.classes == ("0", "1")
+    assert version(fed, "two").known.schema.classes == ("0", "1")
     assert value(fed, "model_labels_total", version="two") == 0
     assert value(fed, "model_labels_total", version="many") == 1
 
@@ -134,8 +134,8 @@ def test_a_label_for_another_version_leaves_a_models_task_as_it_is():
     send(fed, {"version": "v1", "id": "a", "prediction": "cat", "label": "dog"})
     send(fed, {"version": "v2", "id": "b", "prediction": "cat"})
     send(fed, {"id": "b", "label": "bird"}, {"id": "b", "label": "cow"})
-    assert version(fed, "v1").encoder.task == "binary"
-    assert version(fed, "v1").encoder.schema.classes == ("cat", "dog")
+    assert version(fed, "v1").known.task == "binary"
+    assert version(fed, "v1").known.schema.classes == ("cat", "dog")
 
 
 def test_orphans_never_fall_and_stay_where_they_were_told():

@@ -25,7 +25,7 @@ INFERRED = [
 def test_the_first_prediction_sets_the_task(event, task):
     fed = monitor()
     assert send(fed, event).accepted == 1
-    assert only(fed).encoder.task == task
+    assert only(fed).known.task == task
     assert value(fed, "model_info", task=task) == 1
 
 
@@ -33,14 +33,14 @@ def test_the_first_prediction_sets_the_task(event, task):
 def test_a_configured_task_stands(task):
     fed = monitor(configured(task=task))
     send(fed, {"prediction": 1})
-    assert only(fed).encoder.task == task
+    assert only(fed).known.task == task
 
 
 @pytest.mark.parametrize("label", ["cat", 1.5, True])
 def test_labels_alone_never_set_it(label):
     fed = monitor()
     send(fed, {"version": "v1", "id": "a", "label": label, "task": "binary"})
-    assert only(fed).encoder.task is None
+    assert only(fed).known.task is None
 
 
 CONTRADICTIONS = [
@@ -91,7 +91,7 @@ def test_classes_are_equal_however_they_are_sent():
         for zero in (0, 0.0, "0", False):
             send(fed, {"score": 0.9, "prediction": one, "label": zero})
             send(fed, {"score": 0.1, "prediction": zero, "label": one})
-    assert only(fed).encoder.schema.classes == ("1", "0")
+    assert only(fed).known.schema.classes == ("1", "0")
     assert value(fed, "model_confusion_total", actual="0", predicted="1") == 16
     assert value(fed, "model_confusion_total", actual="1", predicted="0") == 16
     assert value(fed, "model_confusion_total", actual="1", predicted="1") == 0
@@ -139,7 +139,7 @@ POSITIVE = [
 def test_the_positive_class(settings, events, positive):
     fed = monitor(configured(**settings))
     send(fed, *events)
-    assert only(fed).encoder.schema.positive == positive
+    assert only(fed).known.schema.positive == positive
 
 
 def test_without_a_positive_class_what_needs_it_has_no_series():
@@ -172,8 +172,8 @@ def test_scores_without_prediction_join_the_classes_that_are_known():
     send(fed, {"prediction": "yes", "score": 0.9, "label": "no"})
     outcome = send(fed, {"score": 0.1, "label": "no"}, {"score": 0.6, "label": "yes"})
     assert outcome.accepted == 2
-    assert only(fed).encoder.schema.classes == ("yes", "no")
-    assert only(fed).encoder.schema.positive == "yes"
+    assert only(fed).known.schema.classes == ("yes", "no")
+    assert only(fed).known.schema.positive == "yes"
     assert value(fed, "model_confusion_total", actual="no", predicted="no") == 1
     assert value(fed, "model_confusion_total", actual="yes", predicted="yes") == 1
 
@@ -183,7 +183,7 @@ def test_a_score_alone_of_a_model_with_other_classes_names_what_to_configure():
     outcome = send(fed, {"prediction": "yes", "score": 0.9}, {"score": 0.1}, {"score": 0.7})
     assert faults(outcome) == [(1, "score"), (2, "score")]
     assert "positive_class" in outcome.rejected[0].error
-    assert only(fed).encoder.schema.classes == ("yes",)
+    assert only(fed).known.schema.classes == ("yes",)
 
 
 def test_the_highest_probability_is_the_prediction():
@@ -201,7 +201,7 @@ def test_classes_over_the_bound_share_one_and_are_told_apart_for_correctness():
     send(fed, *({"id": name, "prediction": name} for name in names))
     send(fed, *({"id": name, "label": name} for name in names[:120]))
     send(fed, *({"id": n, "label": names[k - 1]} for k, n in enumerate(names) if k >= 120))
-    schema = only(fed).encoder.schema
+    schema = only(fed).known.schema
     assert len(schema.classes) == 101
     assert schema.classes[100] == "__other__"
     other = {"actual": "__other__", "predicted": "__other__"}
@@ -236,11 +236,11 @@ def test_models_of_all_tasks_in_one_body_do_not_disturb_each_other():
         {"model": "number", "prediction": 2.5, "label": 2.0, "task": "regression"},
     ]
     assert send(fed, *events, *events[::-1]).accepted == 8
-    known = {model.name: model.encoder.schema.classes for model in fed.models}
+    known = {model.name: model.known.schema.classes for model in fed.models}
     assert known["score"] == ("0", "1")
     assert known["scores"] == ("cat", "dog")
     assert known["class"] == ("yes", "no")
-    assert [model.encoder.task for model in fed.models] == [
+    assert [model.known.task for model in fed.models] == [
         "binary", "multiclass", "binary", "regression"
     ]  # fmt: skip
     assert value(fed, "model_accuracy_ratio", model="score") == 1

@@ -80,7 +80,7 @@ def row(model: ModelVersion, now: float) -> Row:
     return Row(
         name=model.name,
         version=model.version,
-        task=model.encoder.task or "",
+        task=model.known.task or "",
         team=settings.team,
         state=verdict.state(decisions, held=held),
         quality=quality,
@@ -108,7 +108,7 @@ def _quality(model: ModelVersion, windows: Windows) -> list[Quality]:
         # What lies beyond its limit and is not proven comes before what holds.
         first = min(known, key=lambda one: (not beyond(one), one.breached is None))
         return [_held(first, windows)]
-    metric = PLAIN.get(model.encoder.task or "", "accuracy_ratio")
+    metric = PLAIN.get(model.known.task or "", "accuracy_ratio")
     defined = _first(windows, metric)
     return [] if defined is None else [Quality(metric, defined[1], defined[0])]
 
