@@ -25,6 +25,7 @@ from benchmarks.local import Local
 from benchmarks.result import Row, report, show
 from exporter import app
 from exporter.config import Settings
+from exporter.web.application import build
 
 SIZES = {"one event": (1, 10.0), "64 KiB": (235, 10.0), "256 KiB": (940, 10.0),
          "4 MiB": (15_000, 100.0)}  # fmt: skip
@@ -70,7 +71,7 @@ def written(rng: np.random.Generator, count: int) -> bytes:
 async def held(bodies: list[bytes]) -> tuple[list[float], list[float]]:
     """Return by how many milliseconds the loop was late for each body, and as often for none."""
     service = app.create_service(replace(Settings(), persist=False, max_body_bytes=2**23))
-    application = app.build(service)
+    application = build(service)
     async with application.router.lifespan_context(application):
         late = [await _late_by(application, body) for body in bodies]
         return late, [await _late_by(application, None) for _ in bodies]

@@ -25,6 +25,7 @@ from exporter.config import (
 from exporter.events import FieldError
 from exporter.reference.file import MEDIA_TYPE, load, loads
 from exporter.reference.make import make
+from exporter.web.application import build
 from tests.reference.events import KINDS, binary, multiclass, ndjson
 from tests.reference.test_gather import BODIES
 
@@ -84,7 +85,7 @@ class Served:
 def serving(settings=None, read_settings=None):
     settings = replace(settings or Settings(windows=HOUR), persist=False)
     service = app.create_service(settings, read_settings)
-    config = uvicorn.Config(app.build(service), log_config=None, access_log=False)
+    config = uvicorn.Config(build(service), log_config=None, access_log=False)
     server = uvicorn.Server(config)
     with create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

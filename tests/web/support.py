@@ -24,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter import app
 from exporter.config import Settings
 from exporter.service import Clock, Service
+from exporter.web.application import build
 from exporter.web.connections import Connections, Limits
 from exporter.web.live import WebConfig
 from exporter.web.server import Server
@@ -168,7 +169,7 @@ def running(
         service = Service(settings, clock or service.clock, read_settings, list(more), service.disk)
     connections = Connections(limits, service.requests)
     config = uvicorn.Config(
-        app.build(service, body_seconds, slow_seconds, web),
+        build(service, body_seconds, slow_seconds, web),
         loop="uvloop",
         http="httptools",
         log_config=None,
